@@ -1,0 +1,1 @@
+"""The core of cni-route and its CNI plugin; the standard library only."""

@@ -1,0 +1,1 @@
+"""The CNI plugin: frames, protocol, verbs and the fast path."""

@@ -1,0 +1,1 @@
+"""The netlink room: the only place that knows bytes."""

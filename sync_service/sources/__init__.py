@@ -1,0 +1,1 @@
+"""Where objects come from; every source speaks to one sink."""
