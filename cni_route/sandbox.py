@@ -1,0 +1,203 @@
+"""The folder of sandboxes: one record and one lock each, and the checked way into a namespace."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+
+from cni_route.namespace import NamespaceError, check_namespace, open_namespace
+from cni_route.record import (
+    Attachment,
+    Displaced,
+    Record,
+    cleaned,
+    from_json,
+    to_json,
+)
+from cni_route.untrusted import BadValue
+
+_WORD = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
+_LARGEST = 16 << 20  # bytes of a record; a full one has some 100 KB
+
+
+def valid_id(container_id: str) -> bool:
+    """Whether it is a container id (CNI specification, section 2) and fit to be a file's name."""
+    return (
+        0 < len(container_id) <= 200
+        and container_id[0] not in "_.-"
+        and _WORD.issuperset(container_id)
+    )
+
+
+class Sandboxes:
+    """`<run-dir>/sandboxes`: `<containerID>.json` (the record) and `.lock` (one writer a pod).
+
+    Files are written whole under another name and renamed. `report` gets a sentence about each
+    record that had to be set aside (it is kept beside, as `.json.bad`).
+    """
+
+    def __init__(self, run_dir: str, report: Callable[[str], None]) -> None:
+        self.folder = os.path.join(run_dir, "sandboxes")
+        self._report = report
+
+    def ids(self) -> list[str]:
+        """Container ids that have a record, sorted; none where the folder is missing."""
+        try:
+            names = os.listdir(self.folder)
+        except FileNotFoundError:
+            return []
+        return sorted(n[:-5] for n in names if n.endswith(".json") and valid_id(n[:-5]))
+
+    def load(self, container_id: str) -> Record | None:
+        """The record, or None where there is none that can be used."""
+        path = self._path(container_id, ".json")
+        try:
+            text = _read(path)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            self._report(f"{path}: cannot be read: {error.strerror}")
+            return None
+        try:
+            return _parse(text, container_id)
+        except BadValue as error:
+            self._set_aside(path, str(error))
+            return None
+
+    def save(self, record: Record) -> None:
+        """Write the record whole; OSError where the disk refuses (the old one stays as it was)."""
+        path = self._path(record.container_id, ".json")
+        temporary = f"{path}.{os.getpid()}.tmp"
+        body = json.dumps(to_json(record), separators=(",", ":")).encode()
+        self._make_folder()
+        try:
+            descriptor = os.open(
+                temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600
+            )
+            try:
+                _write_all(descriptor, body)
+            finally:
+                os.close(descriptor)
+            os.rename(temporary, path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+            raise
+
+    def remove(self, container_id: str) -> None:
+        """Remove record and lock; what is not there is fine."""
+        for suffix in (".json", ".lock"):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._path(container_id, suffix))
+
+    def stamp(self, container_id: str) -> tuple[int, int] | None:
+        """What changes whenever the record is written (inode and time), None without a record."""
+        try:
+            found = os.stat(self._path(container_id, ".json"))
+        except FileNotFoundError:
+            return None
+        return found.st_ino, found.st_mtime_ns
+
+    @contextlib.contextmanager
+    def lock(self, container_id: str, timeout_seconds: float = 10.0) -> Iterator[None]:
+        """Hold the sandbox's flock; TimeoutError where another writer keeps it that long."""
+        path = self._path(container_id, ".lock")
+        descriptor = self._locked(path, timeout_seconds)
+        try:
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _locked(self, path: str, timeout_seconds: float) -> int:
+        deadline = time.monotonic() + timeout_seconds
+        pause = 0.0005
+        while True:
+            descriptor = self._open_lock(path)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                # the last holder may have removed the file: then this lock guards nothing
+                if _same_file(descriptor, path):
+                    return descriptor
+                os.close(descriptor)
+                continue
+            except BlockingIOError:
+                os.close(descriptor)
+            except BaseException:
+                os.close(descriptor)
+                raise
+            if time.monotonic() >= deadline:
+                raise TimeoutError(errno.ETIMEDOUT, f"another writer keeps {path} locked")
+            time.sleep(pause)
+            pause = min(pause * 2, 0.02)
+
+    def _open_lock(self, path: str) -> int:
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+        try:
+            return os.open(path, flags, 0o600)
+        except FileNotFoundError:
+            self._make_folder()
+            return os.open(path, flags, 0o600)
+
+    def _make_folder(self) -> None:
+        os.makedirs(self.folder, mode=0o700, exist_ok=True)
+
+    def _path(self, container_id: str, suffix: str) -> str:
+        if not valid_id(container_id):
+            raise ValueError(f"{container_id!r} is not a container id")
+        return f"{self.folder}/{container_id}{suffix}"
+
+    def _set_aside(self, path: str, reason: str) -> None:
+        try:
+            os.rename(path, f"{path}.bad")
+            self._report(f"{path}: {reason}; set aside as {os.path.basename(path)}.bad")
+        except OSError as error:
+            self._report(f"{path}: {reason}; cannot be set aside: {error.strerror}")
+
+
+def _parse(text: bytes, container_id: str) -> Record:
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise BadValue(f"is not JSON: {error}") from None
+    record = from_json(data)
+    if record.container_id != container_id:
+        raise BadValue(f"containerID: {record.container_id!r} is not the file's name")
+    return record
+
+
+def _read(path: str) -> bytes:
+    # O_NONBLOCK: whatever lies there under the name must not hold us up
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with open(descriptor, "rb") as file:
+        return file.read(_LARGEST)
+
+
+def _write_all(descriptor: int, body: bytes) -> None:
+    view = memoryview(body)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def _same_file(descriptor: int, path: str) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except FileNotFoundError:
+        return False
+
+
+__all__ = [
+    "Attachment",
+    "Displaced",
+    "NamespaceError",
+    "Record",
+    "Sandboxes",
+    "check_namespace",
+    "cleaned",
+    "open_namespace",
+    "valid_id",
+]
