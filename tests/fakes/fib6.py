@@ -1,0 +1,303 @@
+"""IPv6 routes as net/ipv6/ip6_fib.c and route.c keep them.
+
+Each next hop is an entry of its own, with its own protocol; gatewayed entries of one metric are
+siblings, and a dump shows them as one multipath route with the attributes of the first.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+
+from cni_route.address import AF_INET6, Address, Prefix
+from cni_route.model import (
+    IPV6_METRIC,
+    Hop,
+    KernelRoute,
+    Key,
+    LinkAddress,
+)
+from tests.fakes.fib4 import REJECTS
+from tests.fakes.links import FakeLink, Links, is_link_local, network_of
+from tests.fakes.nexthops import Nexthops
+from tests.fakes.refused import Refused
+from tests.fakes.rules import KERNEL_PROTOCOL, Rules
+
+PREFIX_METRIC = 256  # IP6_RT_PRIO_ADDRCONF
+_Node = tuple[Prefix, "Prefix | None"]  # destination, source
+
+
+class Entry6:
+    """One next hop; `route` has at most one in `hops`."""
+
+    def __init__(self, route: KernelRoute) -> None:
+        self.route = route
+        self.dead = False
+
+    @property
+    def metric(self) -> int:
+        return self.route.key.metric
+
+    @property
+    def ecmp(self) -> bool:
+        """Whether it merges with others of its kind (rt6_qualify_for_ecmp)."""
+        route = self.route
+        return not route.nexthop_id and any(hop.via is not None for hop in route.hops)
+
+    @property
+    def dev(self) -> int:
+        return self.route.hops[0].dev if self.route.hops else 0
+
+    def duplicates(self, other: Entry6) -> bool:
+        """The same next hop; protocol, source, MTU and type do not count."""
+        a, b = self.route, other.route
+        if a.nexthop_id or b.nexthop_id:
+            return a.nexthop_id == b.nexthop_id
+        return [(h.dev, h.via) for h in a.hops] == [(h.dev, h.via) for h in b.hops]
+
+
+class Fib6:
+    """All IPv6 tables of a namespace: per table, destination and source one list by metric."""
+
+    def __init__(self, links: Links, rules: Rules, nexthops: Nexthops) -> None:
+        self._links = links
+        self._rules = rules
+        self._nexthops = nexthops
+        self._tables: dict[int, dict[_Node, list[Entry6]]] = {}
+
+    # ------------------------------------------------------------ reading
+
+    def dump(self, table: int) -> list[KernelRoute]:
+        routes = []
+        for entries in self._tables.get(table, {}).values():
+            last = -1
+            for number, entry in enumerate(entries):
+                if number <= last:
+                    continue
+                siblings = self._siblings(entries, entry)
+                if len(siblings) == 1:
+                    routes.append(entry.route)
+                    continue
+                last = entries.index(siblings[-1])
+                hops = tuple(hop for s in siblings for hop in s.route.hops)
+                routes.append(entry.route._replace(hops=hops))
+        return routes
+
+    @staticmethod
+    def _siblings(entries: list[Entry6], of: Entry6) -> list[Entry6]:
+        if not of.ecmp:
+            return [of]
+        return [e for e in entries if e.ecmp and e.metric == of.metric]
+
+    def lookup(self, address: Address, table: int, dev: int = 0) -> KernelRoute | None:
+        """A route that carries a packet to `address`, from this one table."""
+        nodes = [n for n in self._tables.get(table, {}) if n[0].contains(address) and not n[1]]
+        for node in sorted(nodes, key=lambda n: -n[0].length):
+            for entry in self._tables[table][node]:
+                if not entry.dead and (not entry.route.hops or dev in (0, entry.dev)):
+                    return entry.route
+        return None
+
+    # ------------------------------------------------------------ writing
+
+    def insert(self, verb: str, given: KernelRoute) -> None:
+        """RTM_NEWROUTE; raises Refused. A multipath goes in hop by hop."""
+        metric = given.key.metric or IPV6_METRIC
+        given = given._replace(key=given.key._replace(metric=metric))
+        if given.nexthop_id or len(given.hops) < 2:
+            self._insert(verb, Entry6(self._checked(given)))
+            return
+        new = [Entry6(self._checked(given._replace(hops=(hop,)))) for hop in given.hops]
+        if not all(entry.ecmp for entry in new):
+            raise Refused(
+                errno.EINVAL,
+                "Device only routes can not be added for IPv6 using the multipath API.",
+            )
+        for number, entry in enumerate(new):
+            if any(entry.duplicates(earlier) for earlier in new[:number]):
+                raise Refused(errno.EEXIST)
+        done: list[Entry6] = []
+        for entry in new:
+            try:
+                self._insert("append" if done else verb, entry)
+            except Refused:
+                self._drop(lambda e: e in done)
+                raise
+            done.append(entry)
+
+    def _insert(self, verb: str, new: Entry6) -> None:
+        """fib6_add_rt2node."""
+        key = new.route.key
+        node = (key.dst, new.route.source)
+        entries = self._tables.setdefault(key.table, {}).setdefault(node, [])
+        same = [e for e in entries if e.metric == new.metric]
+        if same and verb == "add":
+            raise Refused(errno.EEXIST)
+        if same and verb == "replace":
+            hit = next((e for e in same if e.ecmp == new.ecmp), same[0])
+            gone = self._siblings(entries, hit)
+            entries[entries.index(hit)] = new
+            entries[:] = [e for e in entries if e not in gone]
+            return
+        if any(new.duplicates(e) for e in same):
+            raise Refused(errno.EEXIST)
+        place = next((n for n, e in enumerate(entries) if e.metric > new.metric), len(entries))
+        entries.insert(place, new)
+
+    def delete(self, wanted: KernelRoute) -> None:
+        """RTM_DELROUTE (ip6_route_del); a multipath is deleted hop by hop."""
+        if wanted.nexthop_id or len(wanted.hops) < 2:
+            self._delete(wanted)
+            return
+        last: Refused | None = None
+        for hop in wanted.hops:
+            try:
+                self._delete(wanted._replace(hops=(hop,)))
+            except Refused as refused:
+                last = refused
+        if last is not None:
+            raise last
+
+    def _delete(self, wanted: KernelRoute) -> None:
+        node = (wanted.key.dst, wanted.source)
+        entries = self._tables.get(wanted.key.table, {}).get(node, [])
+        hop = wanted.hops[0] if wanted.hops and not wanted.nexthop_id else None
+        for entry in entries:
+            if not _matches(wanted, hop, entry):
+                continue
+            one = entry.route.nexthop_id or (hop is not None and hop.via is not None)
+            gone = [entry] if one else self._siblings(entries, entry)
+            entries[:] = [e for e in entries if e not in gone]
+            return
+        raise Refused(errno.ESRCH)
+
+    # ------------------------------------------------------------ what links and addresses do
+
+    def address_added(self, link: FakeLink, address: LinkAddress) -> None:
+        if link.up and not link.loopback:
+            try:
+                self.insert("append", _connected(link, address))
+            except Refused:
+                pass
+
+    def address_removed(self, link: FakeLink, address: LinkAddress) -> None:
+        """After the address has left the link: its network goes, and its use as a source."""
+        network = network_of(address)
+        if not any(network_of(a) == network for a in link.of_family(AF_INET6)):
+            node = self._tables.get(254, {}).get((network, None), [])
+            for entry in node:
+                if entry.dev == link.index and not entry.ecmp and not entry.route.nexthop_id:
+                    node.remove(entry)
+                    break
+        if self._links.owner(address.address) is None:
+            for entry in self._entries():
+                if entry.route.src == address.address:
+                    entry.route = entry.route._replace(src=None)
+
+    def link_up(self, link: FakeLink) -> None:
+        for address in link.of_family(AF_INET6):
+            self.address_added(link, address)
+        for entry in self._entries():
+            if entry.dev == link.index:
+                entry.dead = False
+
+    def link_down(self, link: FakeLink) -> None:
+        for entry in self._entries():
+            if entry.dev == link.index:
+                entry.dead = True
+        self._drop_where(lambda siblings: all(e.dead for e in siblings))
+
+    def link_removed(self, link: FakeLink) -> None:
+        self._drop_where(lambda siblings: any(e.dev == link.index for e in siblings))
+
+    def nexthop_removed(self, identity: int) -> None:
+        self._drop(lambda e: e.route.nexthop_id == identity)
+
+    def _entries(self) -> list[Entry6]:
+        return [e for t in self._tables.values() for entries in t.values() for e in entries]
+
+    def _drop(self, doomed: Callable[[Entry6], bool]) -> None:
+        for table in self._tables.values():
+            for entries in table.values():
+                entries[:] = [e for e in entries if not doomed(e)]
+
+    def _drop_where(self, doomed: Callable[[list[Entry6]], bool]) -> None:
+        """Drop routes whole, siblings together."""
+        for table in self._tables.values():
+            for entries in table.values():
+                entries[:] = [e for e in entries if not doomed(self._siblings(entries, e))]
+
+    # ------------------------------------------------------------ checks (ip6_route_info_create)
+
+    def _checked(self, route: KernelRoute) -> KernelRoute:
+        """The route of one hop as it will be kept; raises Refused."""
+        route = route._replace(scope=0)
+        if route.nexthop_id:
+            hops = self._nexthops.hops(route.nexthop_id)
+            if hops is None:
+                raise Refused(errno.EINVAL, "Nexthop id does not exist")
+            route = route._replace(hops=hops)
+        elif route.type in REJECTS:
+            route = route._replace(hops=())
+        elif not route.hops:
+            raise Refused(errno.ENODEV)
+        else:
+            route = route._replace(hops=(self._hop(route, route.hops[0]),))
+        if route.src is not None and self._links.owner(route.src) is None:
+            raise Refused(errno.EINVAL, "Invalid source address")
+        return route
+
+    def _hop(self, route: KernelRoute, hop: Hop) -> Hop:
+        link = self._links.find(hop.dev)
+        if hop.dev and link is None:
+            raise Refused(errno.ENODEV)
+        if hop.onlink:
+            if link is None:
+                raise Refused(errno.ENODEV, "Nexthop device required for onlink")
+            if not link.up:
+                raise Refused(errno.ENETDOWN, "Nexthop device is not up")
+        if hop.via is not None:
+            hop = self._gateway(route, hop, link)
+            link = self._links.find(hop.dev)
+        if link is None:
+            raise Refused(errno.ENODEV)
+        if not link.up:
+            raise Refused(errno.ENETDOWN, "Nexthop device is not up")
+        return hop
+
+    def _gateway(self, route: KernelRoute, hop: Hop, link: FakeLink | None) -> Hop:
+        assert hop.via is not None
+        own = [self._links.owner(hop.via)] if link is None else [link]
+        if any(own_link and hop.via in [a.address for a in own_link.addresses] for own_link in own):
+            raise Refused(errno.EINVAL, "Gateway can not be a local address")
+        if is_link_local(hop.via) or hop.onlink:
+            if not hop.dev:
+                raise Refused(errno.EINVAL, "Egress device not specified")
+            return hop
+        tables = [route.key.table, *self._rules.tables(AF_INET6, None)]
+        for table in tables:
+            found = self.lookup(hop.via, table, hop.dev)
+            if found is not None and found.hops and found.hops[0].via is None:
+                return hop._replace(dev=found.hops[0].dev)
+        raise Refused(errno.EHOSTUNREACH)
+
+
+def _connected(link: FakeLink, address: LinkAddress) -> KernelRoute:
+    """The route to an address's own network, as the kernel makes it."""
+    key = Key(network_of(address), PREFIX_METRIC)
+    return KernelRoute(key, (Hop(link.index),), protocol=KERNEL_PROTOCOL)
+
+
+def _matches(wanted: KernelRoute, hop: Hop | None, entry: Entry6) -> bool:
+    """What a delete hits: metric 0 matches any; type, source and MTU are not looked at."""
+    route = entry.route
+    if wanted.key.metric not in (0, entry.metric) or wanted.protocol not in (0, route.protocol):
+        return False
+    if route.nexthop_id:
+        return wanted.nexthop_id in (0, route.nexthop_id)
+    if wanted.nexthop_id:
+        return False
+    if hop is None:
+        return True
+    via = route.hops[0].via if route.hops else None
+    return hop.dev in (0, entry.dev) and hop.via in (None, via)

@@ -1,0 +1,207 @@
+"""One fake network namespace: what `ip` would do to it, and what the seam asks of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from cni_route.address import AF_INET, AF_INET6, Address
+from cni_route.model import (
+    MAIN_TABLE,
+    Batch,
+    KernelRoute,
+    Link,
+    LinkAddress,
+    Operation,
+    PolicyRule,
+)
+from tests.fakes import text
+from tests.fakes.fib4 import Fib4
+from tests.fakes.fib6 import Fib6
+from tests.fakes.links import FakeLink, Links, is_link_local, link_local
+from tests.fakes.nexthops import Nexthops
+from tests.fakes.rules import LOCAL_TABLE, Rules
+
+
+class FakeNamespace:
+    """State and its changes; `descriptor` opens it, `inode` is its identity."""
+
+    def __init__(self, descriptor: int, inode: int) -> None:
+        self.descriptor = descriptor
+        self.inode = inode
+        self.gone = False
+        self._links = Links()
+        self._rules = Rules()
+        self._nexthops = Nexthops()
+        self._fib4 = Fib4(self._links, self._rules, self._nexthops)
+        self._fib6 = Fib6(self._links, self._rules, self._nexthops)
+        self._observers: list[Callable[[Operation], None]] = []
+        self.set_up("lo")
+
+    # ------------------------------------------------------------ reading
+
+    def links(self) -> Mapping[str, Link]:
+        """Interfaces by name."""
+        return self._links.snapshot()
+
+    def dump(self, table: int = MAIN_TABLE) -> tuple[KernelRoute, ...]:
+        """A table's routes, IPv4 first, in the kernel's order under each key."""
+        return (*self._fib4.dump(table), *self._fib6.dump(table))
+
+    def rules(self) -> tuple[PolicyRule, ...]:
+        """Policy rules, IPv4 first, in their order."""
+        return self._rules.dump()
+
+    def lookup(self, address: str | Address, source: str | Address = "") -> KernelRoute | None:
+        """The route that carries a packet to `address`, None where there is none.
+
+        `source`: the address that the socket is bound to; '' for a new one, which rules with a
+        source do not apply to. A blackhole and its like are routes too: look at their type.
+        """
+        to = Address.parse(address) if isinstance(address, str) else address
+        bound = Address.parse(source) if isinstance(source, str) and source else source or None
+        assert not isinstance(bound, str)
+        fib = self._fib4 if to.family == AF_INET else self._fib6
+        for table in self._rules.tables(to.family, bound):
+            if table == LOCAL_TABLE:
+                continue
+            found = fib.lookup(to, table)
+            if found is not None and found.type != text.THROW:
+                return found
+        return None
+
+    # ------------------------------------------------------------ operations
+
+    def operate(self, operation: Operation) -> None:
+        """Do one operation and tell the observers; raises Refused."""
+        verb, subject = operation
+        if isinstance(subject, PolicyRule):
+            if verb == "delete":
+                self._rules.delete(subject)
+            else:
+                self._rules.add(subject)
+        else:
+            fib = self._fib4 if subject.key.family == AF_INET else self._fib6
+            if verb == "delete":
+                fib.delete(subject)
+            else:
+                fib.insert(verb, subject)
+        for observer in self._observers:
+            observer(operation)
+
+    def batch(self, *operations: Operation) -> Batch:
+        """A batch for this namespace."""
+        return Batch(self.inode, operations)
+
+    def observe(self, observer: Callable[[Operation], None]) -> None:
+        """Have `observer` called after every single operation that was done."""
+        self._observers.append(observer)
+
+    def watch(self, address: str, source: str = "") -> list[KernelRoute | None]:
+        """A list that grows by one look-up after every operation that was done."""
+        seen: list[KernelRoute | None] = []
+        self._observers.append(lambda _: seen.append(self.lookup(address, source)))
+        return seen
+
+    def route(self, words: str, verb: str = "add") -> KernelRoute:
+        """`ip route VERB WORDS` by somebody else (proto boot unless given); raises Refused."""
+        route = text.parse_route(words, self.links(), deletes=verb == "delete")
+        self.operate(Operation(verb, route))  # type: ignore[arg-type]
+        return route
+
+    def rule(self, words: str, verb: str = "add") -> PolicyRule:
+        """`ip rule VERB WORDS` by somebody else; raises Refused."""
+        rule = text.parse_rule(words)
+        self.operate(Operation(verb, rule))  # type: ignore[arg-type]
+        return rule
+
+    def nexthop(self, words: str) -> int:
+        """`ip nexthop add WORDS`: id N [via A] dev D."""
+        identity, hop = text.parse_nexthop(words, self.links())
+        self._nexthops.add(identity, hop)
+        return identity
+
+    def remove_nexthop(self, identity: int) -> None:
+        """`ip nexthop delete`: its routes go with it."""
+        self._nexthops.remove(identity)
+        self._fib4.nexthop_removed(identity)
+        self._fib6.nexthop_removed(identity)
+
+    # ------------------------------------------------------------ links and addresses
+
+    def add_link(self, name: str, *addresses: str, up: bool = True, link_local: bool = True) -> int:
+        """A new interface with its addresses (`10.0.0.2/24`), by default up; its index."""
+        link = self._links.add(name)
+        link.makes_link_local = link_local
+        if up:
+            self.set_up(name)
+        for address in addresses:
+            self.add_address(name, address)
+        return link.index
+
+    def remove_link(self, name: str) -> None:
+        """Gone, with its addresses and everything that leaves by it."""
+        link = self._links[name]
+        self.set_down(name)
+        for identity in self._nexthops.on(link.index):
+            self.remove_nexthop(identity)
+        self._fib4.link_removed(link)
+        self._fib6.link_removed(link)
+        for address in list(link.addresses):
+            self._remove_address(link, address)
+        self._links.remove(link)
+
+    def set_up(self, name: str) -> None:
+        """Only what the kernel makes itself comes back: networks of the addresses."""
+        link = self._links[name]
+        if link.up:
+            return
+        link.up = True
+        if link.loopback:
+            link.addresses[:] = [text.parse_address("127.0.0.1/8"), text.parse_address("::1/128")]
+        self._fib4.link_up(link)
+        self._configure6(link)
+
+    def set_down(self, name: str) -> None:
+        """Its routes go without a word; so do its IPv6 addresses, but not its IPv4 ones."""
+        link = self._links[name]
+        if not link.up:
+            return
+        link.up = False
+        for identity in self._nexthops.on(link.index):
+            self.remove_nexthop(identity)
+        self._fib4.link_down(link)
+        self._fib6.link_down(link)
+        for address in link.of_family(AF_INET6):
+            self._links.remove_address(link, address)
+            self._fib6.address_removed(link, address)
+
+    def set_carrier(self, name: str, on: bool) -> None:
+        """The far side comes or goes; IPv4 routes stay."""
+        link = self._links[name]
+        link.carrier = on
+        if link.up:
+            self._configure6(link)
+
+    def add_address(self, name: str, address: str) -> None:
+        """`ip address add`, without duplicate address detection."""
+        link = self._links[name]
+        new = text.parse_address(address)
+        self._links.add_address(link, new)
+        fib = self._fib4 if new.address.family == AF_INET else self._fib6
+        fib.address_added(link, new)
+
+    def remove_address(self, name: str, address: str) -> None:
+        """`ip address delete`; the last IPv4 one takes the link's IPv4 routes with it."""
+        self._remove_address(self._links[name], text.parse_address(address))
+
+    def _remove_address(self, link: FakeLink, address: LinkAddress) -> None:
+        self._links.remove_address(link, address)
+        fib = self._fib4 if address.address.family == AF_INET else self._fib6
+        fib.address_removed(link, address)
+
+    def _configure6(self, link: FakeLink) -> None:
+        if not link.carrier or link.loopback:
+            return
+        if link.makes_link_local and not any(is_link_local(a.address) for a in link.addresses):
+            self._links.add_address(link, link_local(link.mac))
+        self._fib6.link_up(link)
