@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -11,6 +12,9 @@ import click
 RUN_DIR = "/run/cni-route"
 SOCKET_NAME = "agent.sock"
 API_VERSION = "cli.cni-route/v1"
+ANSWER_SECONDS = 10.0  # a service that is alive answers within milliseconds
+
+Answer = dict[str, Any]  # {"items": [...], "notices": [...]}, as sync_service.queries makes it
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -19,6 +23,10 @@ class Failure(click.ClickException):
     """The command failed (exit 1): one sentence and a way out, for a person."""
 
     exit_code = 1
+
+
+class ServiceAway(Failure):
+    """No service listens on the socket."""
 
 
 def run_dir_option(function: Function) -> Function:
@@ -59,3 +67,41 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
         for line in lines
     )
+
+
+def ask(
+    run_dir: str, query: Mapping[str, object], timeout_seconds: float = ANSWER_SECONDS
+) -> Answer:
+    """Ask the running service; Failure where it does not answer, or answers with an error.
+
+    Its notices go to standard error. ServiceAway where none is running.
+    """
+    from cni_route.cni import frame  # noqa: PLC0415 - most commands ask nothing
+
+    path = os.path.join(run_dir, SOCKET_NAME)
+    try:
+        answer = frame.ask(path, query, timeout_seconds)
+    except (FileNotFoundError, ConnectionRefusedError):
+        raise ServiceAway(
+            f"The sync service does not answer on {path}; start it (cni-route sync), or name"
+            " its --run-dir."
+        ) from None
+    except PermissionError:
+        raise Failure(f"Only root may ask the service behind {path}; try again as root.") from None
+    except TimeoutError:
+        raise Failure(
+            f"The service behind {path} gave no answer within {timeout_seconds:g} s; see its log."
+        ) from None
+    except LookupError as error:
+        raise Failure(str(error)) from None
+    except (OSError, ValueError) as error:
+        raise Failure(f"The service behind {path} cannot be asked: {error}.") from None
+    return _checked(answer, path)
+
+
+def _checked(answer: object, path: str) -> Answer:
+    if not isinstance(answer, dict) or not isinstance(answer.get("items"), list):
+        raise Failure(f"What answers on {path} is not the sync service.")
+    for notice in answer.get("notices", ()):
+        click.echo(f"Note: {notice}", err=True)
+    return answer

@@ -1,0 +1,187 @@
+"""What a pod should have beside what it has: one row a route. Pure; decides no route.
+
+A row's `state` is one of
+    same      the kernel holds what a rule asks for
+    differs   it holds another route under that key
+    missing   it holds none, though a rule asks for one
+    surplus   it holds one of ours that nothing asks for
+    foreign   it holds one that is not ours, and is in nobody's way
+    idle      a rule asks for nothing here (no such NIC, filtered, another rule wins)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+from cni_route.address import AF_INET6, DEFAULT4, DEFAULT6, Prefix
+from cni_route.model import Hop, KernelRoute, Key, Verdict
+
+if TYPE_CHECKING:
+    from sync_service.ledger import PodState
+
+__all__ = ["DIFFERENCES", "Protocols", "rows"]
+
+DIFFERENCES = frozenset(("differs", "missing", "surplus"))  # states
+
+ASKING = frozenset(("applied", "observed", "deferred", "pending", "failed"))  # outcomes
+BACKUP = "backup of a route that ours stands in for"
+
+Row = dict[str, object]
+
+
+class Protocols(NamedTuple):
+    """The rtm_protocols that are ours."""
+
+    own: int
+    backup: int
+
+
+def rows(state: PodState, protocols: Protocols) -> list[Row]:
+    """The rows of one pod: its routes by table, family, destination and metric, then the rules
+    that have none.
+    """
+    names = {link.ifindex: link.name for link in state.links}
+    by_place: dict[tuple[str, str], list[Verdict]] = {}
+    for verdict in state.verdicts:
+        if verdict.dst and verdict.outcome in ASKING:
+            by_place.setdefault((verdict.dst, verdict.dev), []).append(verdict)
+    shown: list[Row] = []
+    placed: set[Verdict] = set()
+    for key, want, have in _pairs(state.wanted, state.actual, protocols):
+        row = _row(key, want, have, names)
+        verdicts = by_place.get((str(key.dst), _dev(want, names)), [])
+        placed.update(verdicts)
+        row["state"] = _state(want, have, protocols)
+        row["verdicts"] = [_verdict(verdict) for verdict in verdicts]
+        if any(route and route.protocol == protocols.backup for route in (want, have)):
+            row["note"] = BACKUP
+        shown.append(row)
+    left = [verdict for verdict in state.verdicts if verdict not in placed]
+    return shown + [_without_route(verdict) for verdict in sorted(left, key=_rule_order)]
+
+
+def destination(prefix: Prefix) -> str:
+    """A destination in a Route's own words: `default`, `default6` or a CIDR."""
+    if prefix == DEFAULT4:
+        return "default"
+    return "default6" if prefix == DEFAULT6 else str(prefix)
+
+
+# ---------------------------------------------------------------- which stands beside which
+
+
+def _pairs(
+    wanted: Iterable[KernelRoute], actual: Iterable[KernelRoute], protocols: Protocols
+) -> Iterator[tuple[Key, KernelRoute | None, KernelRoute | None]]:
+    """Every route once: beside its equal, else beside what stands under its key instead."""
+    keys: dict[Key, tuple[list[KernelRoute], list[KernelRoute]]] = {}
+    for route in wanted:
+        keys.setdefault(route.key, ([], []))[0].append(route)
+    for route in actual:
+        keys.setdefault(route.key, ([], []))[1].append(route)
+    for key in sorted(keys, key=_key_order):
+        wants, haves = keys[key]
+        missing = []
+        for want in wants:
+            equal = next((have for have in haves if _alike(want, have)), None)
+            if equal is None:
+                missing.append(want)
+            else:
+                haves.remove(equal)
+                yield key, want, equal
+        haves.sort(key=lambda have: have.protocol not in protocols)
+        for want in missing:
+            yield key, want, haves.pop(0) if haves else None
+        for have in haves:
+            yield key, None, have
+
+
+def _alike(want: KernelRoute, have: KernelRoute) -> bool:
+    """Whether they carry the same packets the same way; whose they are does not matter."""
+    return want._replace(protocol=have.protocol, scope=have.scope) == have
+
+
+def _key_order(key: Key) -> tuple[object, ...]:
+    return key.table, key.family == AF_INET6, key.dst, key.metric, key.tos
+
+
+def _rule_order(verdict: Verdict) -> tuple[object, ...]:
+    return verdict.route, verdict.path, verdict.dst
+
+
+# ---------------------------------------------------------------- a row
+
+
+def _row(
+    key: Key, want: KernelRoute | None, have: KernelRoute | None, names: Mapping[int, str]
+) -> Row:
+    return {
+        "destination": destination(key.dst),
+        "table": key.table,
+        "metric": key.metric,
+        "tos": key.tos,
+        "wanted": want and _route(want, names),
+        "actual": have and _route(have, names),
+        "state": "",
+        "verdicts": [],
+        "note": "",
+    }
+
+
+def _state(want: KernelRoute | None, have: KernelRoute | None, protocols: Protocols) -> str:
+    if have is None:
+        return "missing"
+    if want is None:
+        return "surplus" if have.protocol in protocols else "foreign"
+    return "same" if _alike(want, have) else "differs"
+
+
+def _without_route(verdict: Verdict) -> Row:
+    """A rule that no route of the pod stands for: it waits, was refused, or is not for it."""
+    asks = verdict.outcome in ASKING
+    hop = {"dev": verdict.dev, "via": "", "onlink": False}
+    asked = {"type": "unicast", "hops": [hop], "protocol": 0, "src": "", "mtu": 0}
+    return {
+        "destination": destination(Prefix.parse(verdict.dst)) if verdict.dst else "",
+        "table": None,
+        "metric": None,
+        "tos": None,
+        "wanted": asked if asks else None,
+        "actual": None,
+        "state": "missing" if asks else "idle",
+        "verdicts": [_verdict(verdict)],
+        "note": "",
+    }
+
+
+_TYPES = {1: "unicast", 6: "blackhole", 7: "unreachable", 8: "prohibit", 9: "throw"}  # RTN_*
+
+
+def _route(route: KernelRoute, names: Mapping[int, str]) -> dict[str, object]:
+    return {
+        "type": _TYPES.get(route.type, str(route.type)),
+        "hops": [_hop(hop, names) for hop in route.hops],
+        "protocol": route.protocol,
+        "src": "" if route.src is None else str(route.src),
+        "mtu": route.mtu,
+    }
+
+
+def _hop(hop: Hop, names: Mapping[int, str]) -> dict[str, object]:
+    via = "" if hop.via is None else str(hop.via)
+    return {"dev": names.get(hop.dev, f"if{hop.dev}"), "via": via, "onlink": hop.onlink}
+
+
+def _verdict(verdict: Verdict) -> dict[str, object]:
+    return {
+        "route": verdict.route,
+        "path": verdict.path,
+        "outcome": verdict.outcome,
+        "code": verdict.code,
+        "reason": verdict.reason,
+    }
+
+
+def _dev(want: KernelRoute | None, names: Mapping[int, str]) -> str:
+    return names.get(want.hops[0].dev, "") if want and want.hops else ""
