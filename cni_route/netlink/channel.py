@@ -1,0 +1,221 @@
+"""Requests over one netlink socket: batches with few acknowledgements, dumps, one answer.
+
+The kernel handles a request inside send(2): its replies, and the next part of a dump, are queued
+before the call returns. So receiving does not wait; where an answer is missing nevertheless, it
+is waited for a bounded time once.
+"""
+
+from __future__ import annotations
+
+import os
+from _socket import MSG_DONTWAIT, SO_RCVBUF, SO_RCVTIMEO, SOL_SOCKET, socket
+from collections.abc import Callable, Iterator
+from errno import EADDRINUSE, EINTR, ENOBUFS, ETIMEDOUT
+from struct import Struct, pack
+from typing import TypeVar
+
+from cni_route.netlink.wire import (
+    ACK,
+    DUMP,
+    INTERRUPTED,
+    NLMSG_DONE,
+    NLMSG_ERROR,
+    REQUEST,
+    Reply,
+    decode_reply,
+    message,
+    messages,
+)
+
+__all__ = ["OWN_PORTS", "OWN_PORTS_MASK", "Channel", "Interrupted", "whole"]
+
+T = TypeVar("T")
+
+SOL_NETLINK = 270
+NETLINK_CAP_ACK = 10
+NETLINK_EXT_ACK = 11
+NETLINK_GET_STRICT_CHK = 12
+SO_RCVBUFFORCE = 33
+
+RECEIVE_BYTES = 65536  # no datagram of the kernel's is longer
+RECEIVE_SECONDS = 5
+BUFFER_BYTES = 4 << 20
+SMALL_BATCH = 100  # messages whose refusals fit into the default receive buffer, whatever they say
+DUMP_TRIES = 10
+
+# Port ids by which a process knows its own notifications: bit 30 (process ids are below 2^22, the
+# kernel's own choices above 2^31), 20 random bits for this process, 10 to tell its sockets in one
+# namespace apart.
+OWN_PORTS = 1 << 30 | int.from_bytes(os.urandom(3), "big") >> 4 << 10
+OWN_PORTS_MASK = 0xFFFFFFFF ^ 0x3FF
+PORTS = 1024
+
+FLAGS = Struct("=H")
+
+
+class Interrupted(Exception):
+    """The kernel's table changed while it was dumped; what came is not a whole."""
+
+
+class Channel:
+    """One socket, used by one thread at a time. Every call may raise OSError."""
+
+    __slots__ = ("_roomy", "_sequence", "_socket", "_strict", "_worded")
+
+    def __init__(self, opened: socket) -> None:
+        self._socket = opened
+        self._sequence = 0
+        self._roomy = self._strict = self._worded = False
+        try:
+            _bind(opened)
+        except BaseException:
+            opened.close()
+            raise
+
+    def close(self) -> None:
+        """Close the socket; twice is fine."""
+        self._socket.close()
+
+    def reserve(self, count: int) -> int:
+        """The first of `count` sequence numbers in a row."""
+        first = self._sequence + 1
+        if first + count > 0xFFFFFFFF:
+            first = 1
+        self._sequence = first + count - 1
+        return first
+
+    def transact(self, requests: list[bytes], first: int, last: int) -> list[tuple[int, Reply]]:
+        """Send requests numbered from `first` to `last`, in one datagram; return the refusals.
+
+        Only the last one asks for an acknowledgement: refusals come unasked, and before it.
+        """
+        if not self._worded:
+            self._set(NETLINK_EXT_ACK)
+            self._set(NETLINK_CAP_ACK)
+            self._worded = True
+        if not self._roomy and len(requests) > SMALL_BATCH:
+            make_roomy(self._socket)
+            self._roomy = True
+        closing = requests[-1]
+        requests[-1] = (
+            closing[:6] + FLAGS.pack(FLAGS.unpack_from(closing, 6)[0] | ACK) + closing[8:]
+        )
+        self._socket.send(b"".join(requests))
+        return self._refusals(first, last)
+
+    def _refusals(self, first: int, last: int) -> list[tuple[int, Reply]]:
+        refused = []
+        while True:
+            data = self._receive()
+            for answer in messages(data):
+                if answer.type != NLMSG_ERROR or not first <= answer.sequence <= last:
+                    continue
+                reply = decode_reply(data, answer)
+                if reply.errno:
+                    refused.append((answer.sequence, reply))
+                if answer.sequence == last:
+                    return refused
+
+    def ask(self, kind: int, *body: bytes) -> Iterator[tuple[int, bytes, int, int]]:
+        """Send one request and yield what answers it: type, and data[start:end].
+
+        OSError with the kernel's errno where it refuses.
+        """
+        sequence = self.reserve(1)
+        self._socket.send(message(kind, REQUEST | ACK, sequence, *body))
+        return self._answers(sequence)
+
+    def dump(self, kind: int, *body: bytes) -> Iterator[tuple[int, bytes, int, int]]:
+        """Ask for a dump and yield its messages: type, and data[start:end].
+
+        Interrupted is raised at the end, when the socket is free for the next request.
+        """
+        if not self._strict:
+            self._set(NETLINK_GET_STRICT_CHK)
+            self._strict = True
+        sequence = self.reserve(1)
+        self._socket.send(message(kind, REQUEST | DUMP, sequence, *body))
+        return self._answers(sequence)
+
+    def _answers(self, sequence: int) -> Iterator[tuple[int, bytes, int, int]]:
+        interrupted = False
+        try:
+            while True:
+                data = self._receive()
+                for answer in messages(data):
+                    if answer.sequence != sequence:
+                        continue
+                    interrupted |= bool(answer.flags & INTERRUPTED)
+                    if answer.type in (NLMSG_DONE, NLMSG_ERROR):
+                        sequence = 0
+                        _judge(decode_reply(data, answer), interrupted)
+                        return
+                    yield answer.type, data, answer.start, answer.end
+        finally:
+            if sequence:  # given up half-way: a dump in progress would block the next one
+                self._drain()
+
+    def _receive(self) -> bytes:
+        """The next datagram; ENOBUFS where replies were lost, the socket then being empty."""
+        try:
+            return self._socket.recv(RECEIVE_BYTES, MSG_DONTWAIT)
+        except BlockingIOError:
+            pass
+        except OSError as failure:
+            if failure.errno == ENOBUFS:
+                self._drain()
+            raise
+        self._socket.setsockopt(SOL_SOCKET, SO_RCVTIMEO, pack("@ll", RECEIVE_SECONDS, 0))
+        try:
+            return self._socket.recv(RECEIVE_BYTES)
+        except BlockingIOError:
+            raise OSError(ETIMEDOUT, "the kernel does not answer") from None
+
+    def _drain(self) -> None:
+        """Empty the queue: until then the kernel adds nothing to one that has overflowed."""
+        while True:
+            try:
+                self._socket.recv(RECEIVE_BYTES, MSG_DONTWAIT)
+            except OSError as failure:
+                if failure.errno != ENOBUFS:
+                    return
+
+    def _set(self, option: int) -> None:
+        self._socket.setsockopt(SOL_NETLINK, option, 1)
+
+
+def make_roomy(opened: socket) -> None:
+    """Let the socket queue some thousand replies; as far as may be without CAP_NET_ADMIN."""
+    try:
+        opened.setsockopt(SOL_SOCKET, SO_RCVBUFFORCE, BUFFER_BYTES)
+    except OSError:
+        opened.setsockopt(SOL_SOCKET, SO_RCVBUF, BUFFER_BYTES)
+
+
+def whole(read: Callable[[], T]) -> T:
+    """What `read` returns once no change interrupts it; OSError(EINTR) if some always does."""
+    for _ in range(DUMP_TRIES):
+        try:
+            return read()
+        except Interrupted:
+            continue
+    raise OSError(EINTR, f"the table changed during each of {DUMP_TRIES} dumps")
+
+
+def _judge(reply: Reply, interrupted: bool) -> None:
+    if reply.errno:
+        raise OSError(reply.errno, reply.message or os.strerror(reply.errno))
+    if interrupted:
+        raise Interrupted
+
+
+def _bind(opened: socket) -> None:
+    """Take the first of our port ids that is free in the socket's namespace."""
+    for number in range(PORTS):
+        try:
+            opened.bind((OWN_PORTS + number, 0))
+            return
+        except OSError as failure:
+            if failure.errno != EADDRINUSE:
+                raise
+    raise OSError(EADDRINUSE, f"{PORTS} netlink sockets are open in this namespace")

@@ -1,0 +1,199 @@
+"""The seam's implementation: one pod's interfaces, routes and policy rules over netlink."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from errno import EBADMSG, EINVAL, ENOENT
+from typing import TypeVar
+
+from cni_route.kernel import ForeignBatch
+from cni_route.model import (
+    MAIN_TABLE,
+    Batch,
+    KernelRoute,
+    Link,
+    LinkAddress,
+    Operation,
+    PolicyRule,
+    Refusal,
+)
+from cni_route.netlink.channel import Channel, whole
+from cni_route.netlink.enter import open_socket
+from cni_route.netlink.links import (
+    ADDRESSES_REQUEST,
+    LINKS_REQUEST,
+    RTM_GETADDR,
+    RTM_GETLINK,
+    RTM_NEWADDR,
+    RTM_NEWLINK,
+    decode_address,
+    decode_link,
+)
+from cni_route.netlink.routes import (
+    RTM_GETROUTE,
+    RTM_NEWROUTE,
+    RouteReader,
+    encode_dump_request,
+    encode_route,
+)
+from cni_route.netlink.routes import VERBS as ROUTE_VERBS
+from cni_route.netlink.rules import (
+    RTM_GETRULE,
+    RTM_NEWRULE,
+    RULES_REQUEST,
+    decode_rule,
+    encode_rule,
+)
+from cni_route.netlink.rules import VERBS as RULE_VERBS
+from cni_route.netlink.wire import WireError
+
+__all__ = ["NetlinkKernel", "NetlinkTable"]
+
+T = TypeVar("T")
+
+CHUNK_MESSAGES = 250  # refusals come unasked: more could overflow the receive buffer
+CHUNK_BYTES = 128 << 10  # the default send buffer refuses more (EMSGSIZE)
+
+
+class NetlinkKernel:
+    """Opens the tables of namespaces; kernel.Kernel."""
+
+    def open(self, namespace: int) -> NetlinkTable:
+        """The table behind an open namespace descriptor, which stays the caller's.
+
+        OSError: EBADF or EINVAL where it is no network namespace. StrandedThread (enter.py) if
+        the thread cannot come back.
+        """
+        identity = os.fstat(namespace).st_ino
+        return NetlinkTable(identity, Channel(open_socket(namespace)))
+
+
+class NetlinkTable:
+    """kernel.Table; used by one thread at a time."""
+
+    __slots__ = ("_channel", "_namespace")
+
+    def __init__(self, namespace: int, channel: Channel) -> None:
+        self._namespace = namespace
+        self._channel = channel
+
+    @property
+    def namespace(self) -> int:
+        """The inode of the namespace."""
+        return self._namespace
+
+    def close(self) -> None:
+        """Let go of the namespace; twice is fine."""
+        self._channel.close()
+
+    def links(self) -> dict[str, Link]:
+        """Interfaces by name, with their addresses."""
+        return _sound(lambda: whole(self._links))
+
+    def _links(self) -> dict[str, Link]:
+        links = {}
+        for kind, data, start, end in self._channel.dump(RTM_GETLINK, LINKS_REQUEST):
+            link = decode_link(data, start, end) if kind == RTM_NEWLINK else None
+            if link:
+                links[link.ifindex] = link
+        addresses: dict[int, list[LinkAddress]] = {index: [] for index in links}
+        for kind, data, start, end in self._channel.dump(RTM_GETADDR, ADDRESSES_REQUEST):
+            found = decode_address(data, start, end) if kind == RTM_NEWADDR else None
+            if found and found[0] in addresses:
+                addresses[found[0]].append(found[1])
+        return {
+            link.name: link._replace(addresses=tuple(addresses[link.ifindex]))
+            for link in links.values()
+        }
+
+    def dump(self, table: int = MAIN_TABLE) -> tuple[KernelRoute, ...]:
+        """All routes of one routing table, both families; a table that is not there is empty."""
+        try:
+            return _sound(lambda: whole(lambda: self._dump(table)))
+        except OSError as failure:
+            if failure.errno == ENOENT:
+                return ()
+            raise
+
+    def _dump(self, table: int) -> tuple[KernelRoute, ...]:
+        read = RouteReader(table).read
+        answers = self._channel.dump(RTM_GETROUTE, encode_dump_request(table))
+        routes = [
+            read(data, start, end) for kind, data, start, end in answers if kind == RTM_NEWROUTE
+        ]
+        return tuple(filter(None, routes))
+
+    def rules(self) -> tuple[PolicyRule, ...]:
+        """All policy rules, both families."""
+        return _sound(lambda: whole(self._rules))
+
+    def _rules(self) -> tuple[PolicyRule, ...]:
+        answers = self._channel.dump(RTM_GETRULE, RULES_REQUEST)
+        rules = [
+            decode_rule(data, start, end)
+            for kind, data, start, end in answers
+            if kind == RTM_NEWRULE
+        ]
+        return tuple(filter(None, rules))
+
+    def apply(self, batch: Batch) -> tuple[Refusal, ...]:
+        """Send the operations in their order; return those refused, in that order.
+
+        An operation that no message can say is refused with EINVAL, unsent.
+        """
+        if batch.namespace != self._namespace:
+            raise ForeignBatch(
+                f"a batch for namespace {batch.namespace} on the table of {self._namespace}"
+            )
+        refusals: list[Refusal] = []
+        done = 0
+        while done < len(batch.operations):
+            done += self._apply_chunk(batch.operations[done : done + CHUNK_MESSAGES], refusals)
+        return tuple(refusals)
+
+    def _apply_chunk(self, operations: tuple[Operation, ...], refusals: list[Refusal]) -> int:
+        """Send what fits into one datagram; return how many operations that settled."""
+        first = sequence = self._channel.reserve(len(operations))
+        requests: list[bytes] = []
+        size = 0
+        unsayable: list[tuple[int, Refusal]] = []
+        last = first
+        for operation in operations:
+            try:
+                request = _encode(operation, sequence)
+            except WireError as mistake:
+                unsayable.append((sequence, Refusal(operation, EINVAL, str(mistake))))
+            else:
+                size += len(request)
+                if size > CHUNK_BYTES and requests:
+                    break
+                requests.append(request)
+                last = sequence
+            sequence += 1
+        refused = list(unsayable)
+        if requests:
+            for number, reply in _sound(lambda: self._channel.transact(requests, first, last)):
+                refused.append((number, Refusal(operations[number - first], *reply)))
+        refused.sort(key=lambda pair: pair[0])
+        refusals += [refusal for _, refusal in refused]
+        return sequence - first
+
+
+def _encode(operation: Operation, sequence: int) -> bytes:
+    verb, subject = operation
+    if isinstance(subject, KernelRoute):
+        kind, flags = ROUTE_VERBS[verb]
+        return encode_route(subject, kind, flags, sequence)
+    if verb not in RULE_VERBS:
+        raise WireError(f"a policy rule cannot be sent to {verb}")
+    kind, flags = RULE_VERBS[verb]
+    return encode_rule(subject, kind, flags, sequence)
+
+
+def _sound(read: Callable[[], T]) -> T:
+    """What `read` returns; an answer that is no netlink message is an OSError like any other."""
+    try:
+        return read()
+    except WireError as mistake:
+        raise OSError(EBADMSG, f"the kernel's answer: {mistake}") from mistake

@@ -1,0 +1,165 @@
+"""Netlink's envelope: message headers, attributes, acknowledgements.
+
+Layouts are those of linux/netlink.h, in the machine's byte order. What reads here takes any
+bytes at all: it returns, or raises WireError, and never loops for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from struct import Struct, error
+from typing import NamedTuple
+
+__all__ = [
+    "ACK",
+    "APPEND",
+    "CREATE",
+    "DUMP",
+    "EXCL",
+    "HEADER",
+    "INTERRUPTED",
+    "NLMSG_DONE",
+    "NLMSG_ERROR",
+    "REPLACE",
+    "REQUEST",
+    "Message",
+    "Reply",
+    "WireError",
+    "attribute",
+    "attributes",
+    "decode_reply",
+    "error",
+    "message",
+    "messages",
+    "nested",
+    "number",
+]
+
+NLMSG_ERROR = 2
+NLMSG_DONE = 3
+
+REQUEST = 0x001
+ACK = 0x004
+INTERRUPTED = 0x010  # NLM_F_DUMP_INTR: the table changed under the dump
+CAPPED = 0x100  # the refused request is not echoed behind its header
+HAS_ATTRIBUTES = 0x200  # NLM_F_ACK_TLVS: the kernel's own words follow
+REPLACE = 0x100
+EXCL = 0x200
+CREATE = 0x400
+APPEND = 0x800
+DUMP = 0x300
+
+NLMSGERR_ATTR_MSG = 1
+TYPE_MASK = 0x3FFF  # without NLA_F_NESTED and NLA_F_NET_BYTEORDER
+
+HEADER = Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence, port
+ATTRIBUTE = Struct("=HH")  # nlattr: length with these four bytes, type
+INTEGER = Struct("=i")
+UNSIGNED = Struct("=I")
+
+
+class WireError(ValueError):
+    """Bytes that are no netlink message, or a value that fits into none."""
+
+
+class Message(NamedTuple):
+    """Where one message stands in a datagram: its payload is data[start:end]."""
+
+    type: int
+    flags: int
+    sequence: int
+    port: int
+    start: int
+    end: int
+
+
+class Reply(NamedTuple):
+    """The kernel's answer to one request: errno (0: done) and its extended message."""
+
+    errno: int
+    message: str = ""
+
+
+def messages(data: bytes) -> Iterator[Message]:
+    """The messages of one datagram, in their order."""
+    start, size = 0, len(data)
+    unpack = HEADER.unpack_from
+    while size - start >= 16:
+        length, kind, flags, sequence, port = unpack(data, start)
+        if length < 16 or length > size - start:
+            raise WireError(f"a message of {length} bytes where {size - start} are left")
+        yield Message(kind, flags, sequence, port, start + 16, start + length)
+        start += length + 3 & ~3
+    if start < size:
+        raise WireError(f"{size - start} bytes are too few for a message")
+
+
+def attributes(data: bytes, start: int, end: int) -> list[tuple[int, bytes]]:
+    """Type and value of each attribute in data[start:end].
+
+    Up to three bytes behind the last one are padding and ignored, as the kernel does.
+    """
+    found = []
+    unpack = ATTRIBUTE.unpack_from
+    if end > len(data):
+        raise WireError("the message is cut off")
+    while end - start >= 4:
+        length, kind = unpack(data, start)
+        if length < 4 or length > end - start:
+            raise WireError(f"an attribute of {length} bytes where {end - start} are left")
+        found.append((kind & TYPE_MASK, data[start + 4 : start + length]))
+        start += length + 3 & ~3
+    return found
+
+
+def number(value: bytes) -> int:
+    """The value of a 32-bit attribute."""
+    if len(value) != 4:
+        raise WireError(f"a 32-bit attribute has {len(value)} bytes")
+    return int(UNSIGNED.unpack(value)[0])
+
+
+def attribute(kind: int, value: bytes) -> bytes:
+    """One attribute, padded; struct.error if the value has more than 65,531 bytes."""
+    length = len(value) + 4
+    return ATTRIBUTE.pack(length, kind) + value + bytes(-length & 3)
+
+
+def nested(kind: int, parts: list[bytes]) -> bytes:
+    """An attribute that holds others, unflagged as the rtnetlink of all kernels reads it."""
+    return attribute(kind, b"".join(parts))
+
+
+def message(kind: int, flags: int, sequence: int, *parts: bytes) -> bytes:
+    """One request; the parts (fixed header, attributes) are padded already."""
+    body = b"".join(parts)
+    return HEADER.pack(len(body) + 16, kind, flags, sequence, 0) + body
+
+
+def decode_reply(data: bytes, answer: Message) -> Reply:
+    """An NLMSG_ERROR, or the end of a dump: errno and the kernel's words, if it has some."""
+    start, end = answer.start, answer.end
+    if end > len(data) or end - start < 4:
+        raise WireError("an acknowledgement without its error number")
+    code = -INTEGER.unpack_from(data, start)[0]
+    if not answer.flags & HAS_ATTRIBUTES:
+        return Reply(code)
+    start += 4
+    if answer.type == NLMSG_ERROR:
+        start += _echoed(data, start, end, bool(answer.flags & CAPPED))
+    for kind, value in attributes(data, start, end):
+        if kind == NLMSGERR_ATTR_MSG:
+            return Reply(code, value.rstrip(b"\0").decode("utf-8", "replace"))
+    return Reply(code)
+
+
+def _echoed(data: bytes, start: int, end: int, capped: bool) -> int:
+    """How many bytes of the request an NLMSG_ERROR repeats."""
+    if end - start < 16:
+        raise WireError("an acknowledgement without the request's header")
+    length: int = HEADER.unpack_from(data, start)[0]
+    if capped:
+        return 16
+    if not 16 <= length <= end - start:
+        raise WireError("an acknowledgement that repeats more than it holds")
+    return length + 3 & ~3
