@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import json
 import subprocess
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -63,14 +64,14 @@ def version_of(config: Config) -> tuple[int, ...]:
 class Runtime:
     """The runtime of one node. `parallel`: eth0 and eth1 at the same time, as containerd 1.6 does.
 
-    `after_plugin` is called with (sandbox, ifname, plugin type) after each plugin's ADD.
+    `after_plugin` is called with (sandbox, ifname, plugin type, seconds) after each plugin's ADD.
     """
 
     def __init__(self, node: Node, max_conf_num: int = 2, parallel: bool = False) -> None:
         self.node = node
         self.max_conf_num = max_conf_num
         self.parallel = parallel
-        self.after_plugin: Callable[[Sandbox, str, str], None] = lambda *_: None
+        self.after_plugin: Callable[[Sandbox, str, str, float], None] = lambda *_: None
 
     # ------------------------------------------------------------ whole pods
 
@@ -107,8 +108,10 @@ class Runtime:
         result: Result | None = None
         for plugin in config["plugins"]:
             text = self._plugin_input(config, plugin, result)
-            result = json.loads(self.call("ADD", plugin, text, sandbox, ifname))
-            self.after_plugin(sandbox, ifname, plugin["type"])
+            began = time.perf_counter()
+            answer = self.call("ADD", plugin, text, sandbox, ifname)
+            self.after_plugin(sandbox, ifname, plugin["type"], time.perf_counter() - began)
+            result = json.loads(answer)
         assert result is not None
         self._cache(config, sandbox, ifname, result)
         return result
