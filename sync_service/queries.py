@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # the types of the running service cost its start, and are no
 __all__ = ["answer", "cleaned_item"]
 
 NOT_ASKED_FOR = ("skipped", "filtered")  # outcomes of rules that are not for a pod
+WAITING = ("failed", "pending", "deferred")  # outcomes that keep a pod from being well
 
 
 def answer(query: Mapping[str, object], house: House) -> dict[str, object]:
@@ -117,7 +118,7 @@ def _pod_item(state: PodState) -> dict[str, object]:
             "applied": sum(verdict.outcome == "applied" for verdict in asked),
         },
         "state": state.state,
-        "error": state.error,
+        "why": state.error or next((v.reason for v in asked if v.outcome in WAITING), ""),
         "updated": timestamp(state.updated),
     }
 
@@ -158,7 +159,12 @@ def _route_item(route: Route, summary: Summary) -> dict[str, object]:
 
 
 def _problem(problem: Problem) -> dict[str, object]:
-    return {"source": problem.source, "path": problem.path, "message": problem.message}
+    return {
+        "source": problem.source,
+        "document": problem.document,
+        "path": problem.path,
+        "message": problem.message,
+    }
 
 
 def cleaned_item(cleaned: Cleaned) -> dict[str, object]:

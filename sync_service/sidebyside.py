@@ -5,6 +5,7 @@ A row's `state` is one of
     differs   it holds another route under that key
     missing   it holds none, though a rule asks for one
     surplus   it holds one of ours that nothing asks for
+    rival     it holds one that is not ours, and that counts instead of or beside ours
     foreign   it holds one that is not ours, and is in nobody's way
     idle      a rule asks for nothing here (no such NIC, filtered, another rule wins)
 """
@@ -14,15 +15,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from cni_route.address import AF_INET6, DEFAULT4, DEFAULT6, Prefix
+from cni_route.address import AF_INET, AF_INET6, DEFAULT4, DEFAULT6, Prefix
 from cni_route.model import Hop, KernelRoute, Key, Verdict
+from cni_route.slot import is_same
 
 if TYPE_CHECKING:
     from sync_service.ledger import PodState
 
 __all__ = ["DIFFERENCES", "Protocols", "rows"]
 
-DIFFERENCES = frozenset(("differs", "missing", "surplus"))  # states
+DIFFERENCES = frozenset(("differs", "missing", "rival", "surplus"))  # states
 
 ASKING = frozenset(("applied", "observed", "deferred", "pending", "failed"))  # outcomes
 BACKUP = "backup of a route that ours stands in for"
@@ -48,13 +50,13 @@ def rows(state: PodState, protocols: Protocols) -> list[Row]:
             by_place.setdefault((verdict.dst, verdict.dev), []).append(verdict)
     shown: list[Row] = []
     placed: set[Verdict] = set()
-    for key, want, have in _pairs(state.wanted, state.actual, protocols):
-        row = _row(key, want, have, names)
-        verdicts = by_place.get((str(key.dst), _dev(want, names)), [])
+    for pair in _pairs(state.wanted, state.actual, protocols):
+        verdicts = by_place.get((str(pair.key.dst), _dev(pair.want, names)), [])
         placed.update(verdicts)
-        row["state"] = _state(want, have, protocols)
+        row = _row(pair, names)
+        row["state"] = _state(pair, protocols)
         row["verdicts"] = [_verdict(verdict) for verdict in verdicts]
-        if any(route and route.protocol == protocols.backup for route in (want, have)):
+        if any(route and route.protocol == protocols.backup for route in (pair.want, pair.have)):
             row["note"] = BACKUP
         shown.append(row)
     left = [verdict for verdict in state.verdicts if verdict not in placed]
@@ -71,10 +73,20 @@ def destination(prefix: Prefix) -> str:
 # ---------------------------------------------------------------- which stands beside which
 
 
+class _Pair(NamedTuple):
+    key: Key
+    want: KernelRoute | None
+    have: KernelRoute | None
+    rival: bool = False
+
+
 def _pairs(
     wanted: Iterable[KernelRoute], actual: Iterable[KernelRoute], protocols: Protocols
-) -> Iterator[tuple[Key, KernelRoute | None, KernelRoute | None]]:
-    """Every route once: beside its equal, else beside what stands under its key instead."""
+) -> Iterator[_Pair]:
+    """Every route once: beside its equal, else beside what stands under its key instead.
+
+    Of several routes under an IPv4 key the first counts; of an IPv6 key any may be chosen.
+    """
     keys: dict[Key, tuple[list[KernelRoute], list[KernelRoute]]] = {}
     for route in wanted:
         keys.setdefault(route.key, ([], []))[0].append(route)
@@ -83,23 +95,19 @@ def _pairs(
     for key in sorted(keys, key=_key_order):
         wants, haves = keys[key]
         missing = []
+        rivals: list[KernelRoute] = []
         for want in wants:
-            equal = next((have for have in haves if _alike(want, have)), None)
-            if equal is None:
+            index = next((i for i, have in enumerate(haves) if is_same(want, have)), None)
+            if index is None:
                 missing.append(want)
-            else:
-                haves.remove(equal)
-                yield key, want, equal
+                continue
+            rivals += haves[:index] if key.family == AF_INET else haves
+            yield _Pair(key, want, haves.pop(index))
         haves.sort(key=lambda have: have.protocol not in protocols)
         for want in missing:
-            yield key, want, haves.pop(0) if haves else None
+            yield _Pair(key, want, haves.pop(0) if haves else None)
         for have in haves:
-            yield key, None, have
-
-
-def _alike(want: KernelRoute, have: KernelRoute) -> bool:
-    """Whether they carry the same packets the same way; whose they are does not matter."""
-    return want._replace(protocol=have.protocol, scope=have.scope) == have
+            yield _Pair(key, None, have, have in rivals)
 
 
 def _key_order(key: Key) -> tuple[object, ...]:
@@ -113,9 +121,8 @@ def _rule_order(verdict: Verdict) -> tuple[object, ...]:
 # ---------------------------------------------------------------- a row
 
 
-def _row(
-    key: Key, want: KernelRoute | None, have: KernelRoute | None, names: Mapping[int, str]
-) -> Row:
+def _row(pair: _Pair, names: Mapping[int, str]) -> Row:
+    key, want, have, _ = pair
     return {
         "destination": destination(key.dst),
         "table": key.table,
@@ -129,12 +136,14 @@ def _row(
     }
 
 
-def _state(want: KernelRoute | None, have: KernelRoute | None, protocols: Protocols) -> str:
-    if have is None:
+def _state(pair: _Pair, protocols: Protocols) -> str:
+    if pair.have is None:
         return "missing"
-    if want is None:
-        return "surplus" if have.protocol in protocols else "foreign"
-    return "same" if _alike(want, have) else "differs"
+    if pair.want is not None:
+        return "same" if is_same(pair.want, pair.have) else "differs"
+    if pair.have.protocol in protocols:
+        return "surplus"
+    return "rival" if pair.rival else "foreign"
 
 
 def _without_route(verdict: Verdict) -> Row:

@@ -59,9 +59,23 @@ def print_items(items: Iterable[Mapping[str, object]]) -> None:
     click.echo(json.dumps(body, indent=2, ensure_ascii=False))
 
 
+def counted(number: int, word: str) -> str:
+    """`1 pod`, `2 pods`."""
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
+def visible(text: str) -> str:
+    """The text with control characters escaped: whoever names a NIC in a pod may put in anything,
+    and must not write on a person's terminal.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Columns aligned by blanks, two between them; an empty cell shows as `-`."""
-    lines = [list(head), *([cell or "-" for cell in row] for row in rows)]
+    lines = [list(head), *([visible(cell) or "-" for cell in row] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
@@ -92,14 +106,14 @@ def ask(
         raise Failure(
             f"The service behind {path} gave no answer within {timeout_seconds:g} s; see its log."
         ) from None
-    except LookupError as error:
-        raise Failure(str(error)) from None
     except (OSError, ValueError) as error:
         raise Failure(f"The service behind {path} cannot be asked: {error}.") from None
     return _checked(answer, path)
 
 
 def _checked(answer: object, path: str) -> Answer:
+    if isinstance(answer, dict) and "error" in answer:
+        raise Failure(str(answer["error"]))
     if not isinstance(answer, dict) or not isinstance(answer.get("items"), list):
         raise Failure(f"What answers on {path} is not the sync service.")
     for notice in answer.get("notices", ()):

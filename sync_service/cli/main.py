@@ -7,6 +7,7 @@ they do not need. So the one-line helps stand here, beside the names.
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -76,6 +77,9 @@ def group() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run one command and exit with its code; whatever goes wrong is said in one sentence."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a name in the kernel need not be text
+            stream.reconfigure(errors="backslashreplace")
     try:
         code = group.main(arguments, prog_name=PROGRAM, standalone_mode=False)
         sys.stdout.flush()
@@ -90,10 +94,18 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except Exception as error:
         if os.environ.get(DEBUG_VARIABLE):
             raise
-        click.echo(
-            f"Error: {type(error).__name__}: {error}. This should not happen: please report it"
-            f" with the traceback that {DEBUG_VARIABLE}=1 shows.",
-            err=True,
-        )
+        click.echo(f"Error: {_unexpected(error)}", err=True)
         sys.exit(1)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _unexpected(error: Exception) -> str:
+    """A sentence about an error that the command did not know itself."""
+    if isinstance(error, PermissionError):
+        return f"{error.filename or 'This'}: {error.strerror}; try again as root."
+    if isinstance(error, OSError) and error.strerror:
+        return ": ".join(str(part) for part in (error.filename, error.strerror) if part) + "."
+    return (
+        f"{type(error).__name__}: {error}. This should not happen: please report it with the"
+        f" traceback that {DEBUG_VARIABLE}=1 shows."
+    )

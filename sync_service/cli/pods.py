@@ -10,7 +10,7 @@ import click
 
 from sync_service.cli import common
 
-HEAD = ("NAMESPACE", "NAME", "NICS", "ROUTES", "STATE", "UPDATED")
+HEAD = ("NAMESPACE", "NAME", "NICS", "ROUTES", "STATE", "UPDATED", "WHY")
 
 
 @click.command()
@@ -39,8 +39,9 @@ def _row(item: dict[str, Any], now: float) -> list[str]:
         item["name"],
         ",".join(_nic(nic) for nic in item["nics"]),
         f"{routes['applied']}/{routes['asked']}",
-        item["state"] + (f": {item['error']}" if item["error"] else ""),
+        item["state"],
         age(item["updated"], now),
+        item["why"],
     ]
 
 

@@ -9,6 +9,7 @@ import click
 from sync_service.cli import common
 
 HEAD = ("NAME", "RULES", "PODS", "STATUS")
+UNEXPLAINED = ("Degraded", "Pending")  # their status has a code only; one pod's reason is added
 
 
 @click.command()
@@ -31,9 +32,12 @@ def routes(run_dir: str, output: str) -> None:
 
 def _row(item: dict[str, Any]) -> list[str]:
     pods = item["pods"]
+    said = item["status"]
+    if item["state"] in UNEXPLAINED and item["failures"]:
+        said += f" ({item['failures'][0]['pod']}: {item['failures'][0]['reason']})"
     return [
         item["name"],
         str(item["rules"]),
         f"{pods['ready']}/{pods['total']}",
-        "; ".join([item["status"], *item["notes"]]),
+        "; ".join([said, *item["notes"]]),
     ]

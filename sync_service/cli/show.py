@@ -14,6 +14,7 @@ from sync_service.sidebyside import DIFFERENCES
 HEAD = ("", "DESTINATION", "WANTED", "ACTUAL", "VERDICT", "RULE", "REASON")
 MARK = "!"
 MAIN_TABLE = 254
+STALE = ("failed", "gone", "unknown")  # states of a pod that could not be looked at
 
 
 @click.command()
@@ -35,9 +36,10 @@ def show(context: click.Context, pod: str, run_dir: str, output: str) -> None:
     else:
         click.echo(_heading(found, time.time()))
         click.echo(common.table(HEAD, map(_row, items)))
-    if found["error"]:
-        click.echo(f"Error: {found['error']}", err=True)
-    context.exit(1 if differences or found["error"] else 0)
+    stale = found["state"] in STALE
+    if stale:
+        click.echo(f"Note: this is what was last known. {found['why']}".rstrip(), err=True)
+    context.exit(1 if differences or stale else 0)
 
 
 def _heading(pod: dict[str, Any], now: float) -> str:
@@ -53,10 +55,17 @@ def _row(item: dict[str, Any]) -> list[str]:
         item["destination"],
         _route(item, item["wanted"]),
         _route(item, item["actual"], protocol=True),
-        ", ".join(_unique(v["outcome"] for v in verdicts)) or item["state"],
+        _verdict(item),
         ", ".join(f"{v['route']} {v['path']}" for v in verdicts),
         "; ".join(_unique([*(_reason(v) for v in verdicts), item["note"]])),
     ]
+
+
+def _verdict(item: dict[str, Any]) -> str:
+    outcomes = _unique(verdict["outcome"] for verdict in item["verdicts"])
+    if outcomes in ([], ["applied"]) and item["state"] != "same":
+        return str(item["state"])
+    return ", ".join(outcomes) or str((item["note"] and "backup") or item["state"])
 
 
 def _reason(verdict: dict[str, Any]) -> str:
