@@ -65,12 +65,6 @@ class Record(NamedTuple):
     applied: tuple[Key, ...] = ()  # keys of the own routes at the end of the last pass
 
 
-def cleaned(record: Record) -> Record:
-    """The record without rules of its own: with an empty view, nothing is wanted of it."""
-    bare = tuple(a._replace(rules=()) for a in record.attachments)
-    return record._replace(attachments=bare)
-
-
 # ---------------------------------------------------------------- to JSON
 
 
@@ -243,7 +237,6 @@ __all__ = [
     "Attachment",
     "Displaced",
     "Record",
-    "cleaned",
     "from_json",
     "rule_entry",
     "to_json",

@@ -15,7 +15,6 @@ from cni_route.record import (
     Attachment,
     Displaced,
     Record,
-    cleaned,
     from_json,
     to_json,
 )
@@ -197,7 +196,6 @@ __all__ = [
     "Record",
     "Sandboxes",
     "check_namespace",
-    "cleaned",
     "open_namespace",
     "valid_id",
 ]

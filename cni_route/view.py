@@ -61,6 +61,14 @@ class Compiled(NamedTuple):
     waiting: tuple[Waiting, ...]
 
 
+class Change(NamedTuple):
+    """What differs between two views: keys, waiting rules, and what filters ask about."""
+
+    keys: frozenset[Key]
+    waiting: bool
+    surroundings: bool
+
+
 class View:
     """What is known of the cluster at one moment; made by `build`, never changed."""
 
@@ -80,8 +88,8 @@ class View:
         self.compiled = _compile_routes(routes.values(), services)
         self._by_name = {(p.namespace, p.name): p for p in pods.values()}
         self._by_hash = {p.config_hash: p for p in pods.values() if p.config_hash}
-        # the last answer of `changed_keys`: all pods of a node ask the same question in a row
-        self._changed: tuple[View, frozenset[Key]] | None = None
+        # the last answer of `change_since`: all pods of a node ask the same question in a row
+        self._change: tuple[View, Change] | None = None
 
     def find_pod(self, namespace: str, name: str, uid: str) -> Pod | None:
         """The pod with this UID (for a static pod its config hash); without a UID, by its name."""
@@ -89,17 +97,21 @@ class View:
             return self.pods.get(uid) or self._by_hash.get(uid)
         return self._by_name.get((namespace, name))
 
-    def changed_keys(self, old: View) -> frozenset[Key]:
-        """Keys whose rules differ between `old` and this view."""
-        cached = self._changed
+    def change_since(self, old: View) -> Change:
+        """What differs between `old` and this view."""
+        cached = self._change
         if cached is not None and cached[0] is old:
             return cached[1]
         before, after = old.compiled.groups, self.compiled.groups
-        changed = {key for key, group in after.items() if before.get(key) != group}
-        changed.update(key for key in before if key not in after)
-        answer = frozenset(changed)
-        self._changed = (old, answer)
-        return answer
+        keys = {key for key, group in after.items() if before.get(key) != group}
+        keys.update(key for key in before if key not in after)
+        change = Change(
+            frozenset(keys),
+            old.compiled.waiting != self.compiled.waiting,
+            (old.namespaces, old.workloads) != (self.namespaces, self.workloads),
+        )
+        self._change = (old, change)
+        return change
 
     def __repr__(self) -> str:
         return f"<View of {len(self.routes)} Routes, {len(self.services)} Services>"
@@ -127,12 +139,8 @@ EMPTY = build()
 
 def touched(old: View, new: View) -> frozenset[str] | None:
     """UIDs of the pods that a change may concern; None: perhaps all."""
-    same = (
-        old.compiled == new.compiled
-        and old.namespaces == new.namespaces
-        and old.workloads == new.workloads
-    )
-    if not same:
+    change = new.change_since(old)
+    if change.keys or change.waiting or change.surroundings:
         return None
     uids = old.pods.keys() | new.pods.keys()
     return frozenset(uid for uid in uids if old.pods.get(uid) != new.pods.get(uid))

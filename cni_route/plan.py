@@ -1,0 +1,353 @@
+"""Wants and a table → ordered operations. Pure: nothing is asked of the kernel, nothing kept.
+
+The order in which the steps go out is the type's: what is displaced is recorded, then copied
+(`backups`), then `changes` go in, and only when all that is acknowledged copies that are no longer
+needed go (`releases`). Applied to the table it was planned for, a second plan is empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from cni_route.address import AF_INET, AF_INET6
+from cni_route.displace import Shade, Shadow, backups_of, why_not
+from cni_route.model import BACKUP_PROTOCOL, OWN_PROTOCOL, KernelRoute, Key, Operation, Verb
+from cni_route.slot import Slot, hit_by_replace, is_gatewayed, is_present, is_same
+
+Wanted = Mapping[Key, KernelRoute | None]  # None: claimed, but cannot be had just now
+Table = Mapping[Key, Sequence[KernelRoute]]  # under each key in the kernel's order
+
+
+class Situation(NamedTuple):
+    """The table as it is, and what is remembered of it."""
+
+    actual: Table
+    copies: tuple[KernelRoute, ...] = ()  # the backups among them
+    shadow: Shadow = {}  # noqa: RUF012 - a NamedTuple's default, never written to
+    previous: Table = {}  # noqa: RUF012 - the table after our last pass, where it is known
+    up: frozenset[int] = frozenset()  # interface indexes that can carry a route
+    blocked: frozenset[KernelRoute] = frozenset()  # displaced routes that the kernel refused
+    frozen: str = ""  # why nothing more may be displaced; empty where it may
+    own: int = OWN_PROTOCOL
+    backup: int = BACKUP_PROTOCOL
+
+
+class Steps(NamedTuple):
+    """What to do, in the order of the fields."""
+
+    displaced: Shadow  # to be recorded before anything is sent
+    backups: tuple[Operation, ...]
+    changes: tuple[Operation, ...]
+    releases: tuple[Operation, ...]  # only after the changes were acknowledged
+    kept: Shadow  # what is still displaced when all is done
+    after: dict[Key, tuple[KernelRoute, ...]]  # the lists that changes leave, by changed key
+    failures: dict[Key, str]  # keys that cannot be had, and why
+    again: bool  # what there is to do can only be seen after this: dump, and plan once more
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to send."""
+        return not (self.backups or self.changes or self.releases)
+
+
+def plan(
+    wanted: Wanted,
+    situation: Situation,
+    keys: Iterable[Key] | None = None,
+    only_add: bool = False,
+) -> Steps:
+    """Plan all keys, or (with `keys`) only those; `only_add` takes no own route out."""
+    chosen = _all_keys(wanted, situation) if keys is None else list(keys)
+    planner = _Planner(wanted, situation, only_add)
+    for key in chosen:
+        planner.key(key)
+    return planner.steps()
+
+
+def table_of(routes: Iterable[KernelRoute]) -> dict[Key, tuple[KernelRoute, ...]]:
+    """A dump, filed by key in its order; source-specific IPv6 routes are nobody's rivals."""
+    lists: dict[Key, list[KernelRoute]] = {}
+    for route in routes:
+        if route.source is None:
+            lists.setdefault(route.key, []).append(route)
+    return {key: tuple(found) for key, found in lists.items()}
+
+
+def _all_keys(wanted: Wanted, situation: Situation) -> list[Key]:
+    keys = dict.fromkeys(wanted)
+    keys.update(dict.fromkeys(situation.shadow))
+    own = situation.own
+    for key, routes in situation.actual.items():
+        if any(route.protocol == own for route in routes):
+            keys[key] = None
+    return list(keys)
+
+
+class _Planner:
+    """Collects the keys' operations; one plan, then thrown away."""
+
+    def __init__(self, wanted: Wanted, situation: Situation, only_add: bool) -> None:
+        self.wanted = wanted
+        self.now = situation
+        self.only_add = only_add
+        self.shadow = dict(situation.shadow)
+        self.recorded = dict(situation.shadow)
+        self.slots: dict[Key, Slot] = {}
+        self.failures: dict[Key, str] = {}
+        self.again = False
+
+    def key(self, key: Key) -> None:
+        slot = Slot(self.now.actual.get(key, ()))
+        want = self.wanted.get(key)
+        supersede(self.shadow, key, slot.routes, self.now)
+        if want is not None:
+            self._settle(slot, want)
+        elif key not in self.wanted and not self.only_add:
+            self._give_back(slot, key)
+        if slot.operations:
+            self.slots[key] = slot
+
+    def _own(self, slot: Slot) -> list[KernelRoute]:
+        return [route for route in slot.routes if route.protocol == self.now.own]
+
+    # -------------------------------------------------------- a key that is wanted
+
+    def _settle(self, slot: Slot, want: KernelRoute) -> None:
+        own = self._own(slot)
+        if slot.routes == [want]:
+            return
+        if not own and want.key not in self.shadow and self._satisfied(slot, want):
+            return
+        if want.key.family == AF_INET:
+            self._settle4(slot, want, own)
+        else:
+            self._settle6(slot, want, own)
+
+    def _satisfied(self, slot: Slot, want: KernelRoute) -> bool:
+        """Whether a foreign route already is what is wanted, and is the one that counts."""
+        if not slot.routes or not is_same(slot.routes[0], want):
+            return False
+        return want.key.family == AF_INET or len(slot.routes) == 1
+
+    def _settle4(self, slot: Slot, want: KernelRoute, own: list[KernelRoute]) -> None:
+        """IPv4: the first of a key counts. What stands before ours is displaced, no more."""
+        if own:
+            ours = own[0]
+            before = slot.routes[: slot.routes.index(ours)]
+            if before and not self._displace(slot, want.key, before):
+                return
+            for route in before:
+                slot.drop(route)
+            for other in own[1:]:
+                slot.drop(other)
+            if ours != want:
+                slot.swap(ours, want)
+        elif not slot.routes or self._stood_behind(want.key, slot.routes[0]):
+            slot.put(want)
+        elif self._displace(slot, want.key, slot.routes[:1]):
+            slot.swap(slot.routes[0], want)
+
+    def _settle6(self, slot: Slot, want: KernelRoute, own: list[KernelRoute]) -> None:
+        """IPv6: any route of a key may be chosen, so all foreign ones are in the way."""
+        if self._step_out(slot, own):
+            return
+        foreign = [route for route in slot.routes if route.protocol != self.now.own]
+        if foreign and not self._displace(slot, want.key, foreign):
+            return
+        if want in own:
+            rest = [route for route in slot.routes if route != want]
+        else:
+            # whatever REPLACE hits is either ours or recorded by now
+            hit = hit_by_replace(slot.routes, want)
+            if hit is None:
+                slot.put(want)
+            else:
+                slot.swap(slot.routes[hit], want)
+            rest = [route for route in slot.routes if route != want]
+        for route in rest:
+            slot.drop(route)
+
+    def _step_out(self, slot: Slot, own: list[KernelRoute]) -> bool:
+        """Leave an IPv6 multipath that a foreign route was merged into ours to make.
+
+        Only ours carry our protocol, so the hops that are not ours are not hit (ESRCH); what is
+        left is the foreign route as its owner wrote it, and is seen in the next dump.
+        """
+        merged = [route for route in own if len(route.hops) > 1]
+        for route in merged:
+            for hop in route.hops:
+                slot.operations.append(Operation("delete", route._replace(hops=(hop,))))
+        self.again = self.again or bool(merged)
+        return bool(merged)
+
+    def _stood_behind(self, key: Key, first: KernelRoute) -> bool:
+        """Whether the foreign route that is first now stood behind ours before ours vanished."""
+        if first.protocol in (self.now.own, self.now.backup) or key not in self.shadow:
+            return False
+        if any(first in shade.behind for shade in self.shadow[key]):
+            return True
+        before = self.now.previous.get(key, ())
+        return first in before and before[0].protocol == self.now.own
+
+    def _displace(self, slot: Slot, key: Key, foreign: Sequence[KernelRoute]) -> bool:
+        """Put foreign routes into the shadow; False (and a failure) where one cannot be."""
+        there = self.shadow.get(key, ())
+        known = {shade.route for shade in there}
+        for route in foreign:
+            reason = why_not(route) or ("" if route in known else self.now.frozen)
+            if reason:
+                self.failures[key] = reason
+                return False
+        behind = tuple(r for r in slot.routes if r not in foreign and r.protocol != self.now.own)
+        new = tuple(Shade(route, behind) for route in foreign if route not in known)
+        # the order of the foreign list: IPv4 adds in front of it, IPv6 behind
+        self.shadow[key] = new + there if key.family == AF_INET else there + new
+        if self.shadow[key]:
+            self.recorded[key] = self.shadow[key]
+        else:
+            del self.shadow[key]
+        return True
+
+    # -------------------------------------------------------- a key that nobody wants
+
+    def _give_back(self, slot: Slot, key: Key) -> None:
+        own = self._own(slot)
+        if key.family == AF_INET6 and self._step_out(slot, own):
+            return
+        shades = [shade.route for shade in self.shadow.get(key, ())]
+        back = [
+            route
+            for route in shades
+            if not is_present(route, slot.routes)
+            and self._alive(route)
+            and route not in self.now.blocked
+        ]
+        if own and back:
+            before = slot.routes[: slot.routes.index(own[0])]
+            if key.family == AF_INET and before:
+                # foreign routes in front of ours: displace them too, so that all can be put
+                # back in their order
+                if self._displace(slot, key, before):
+                    for route in before:
+                        slot.drop(route)
+                    self.again = True
+                    return
+                back = []
+        self._put_back(slot, own, back)
+        rest = tuple(s for s in self.shadow.get(key, ()) if not is_present(s.route, slot.routes))
+        if rest:
+            self.shadow[key] = rest
+        else:
+            self.shadow.pop(key, None)
+
+    def _put_back(self, slot: Slot, own: list[KernelRoute], back: list[KernelRoute]) -> None:
+        # IPv4 puts in front, so the last of the foreign list goes in first
+        if back and back[0].key.family == AF_INET:
+            back = back[::-1]
+        for index, route in enumerate(back):
+            if index == 0 and own:
+                slot.swap(own[0], route)
+            else:
+                slot.put(route)
+        slot.take_all(own[1:] if back else own)
+
+    def _alive(self, route: KernelRoute) -> bool:
+        return all(hop.dev in self.now.up or not hop.dev for hop in route.hops)
+
+    # -------------------------------------------------------- all together
+
+    def steps(self) -> Steps:
+        backups, releases = self._copies()
+        return Steps(
+            displaced=self.recorded,
+            backups=backups,
+            changes=tuple(op for slot in self._ordered() for op in slot.operations),
+            releases=releases,
+            kept=self.shadow,
+            after={key: tuple(slot.routes) for key, slot in self.slots.items()},
+            failures=self.failures,
+            again=self.again,
+        )
+
+    def _ordered(self) -> list[Slot]:
+        """Routes that go in before those that only go out; link scope before gatewayed.
+
+        A gateway must be reachable when its route is written, and what replaces a route is in
+        before anything is taken.
+        """
+
+        def rank(item: tuple[Key, Slot]) -> tuple[bool, bool]:
+            slot = item[1]
+            puts = [op.subject for op in slot.operations if op.verb != "delete"]
+            gatewayed = any(isinstance(r, KernelRoute) and is_gatewayed(r) for r in puts)
+            return (not puts, gatewayed)
+
+        return [slot for _, slot in sorted(self.slots.items(), key=rank)]
+
+    def _copies(self) -> tuple[tuple[Operation, ...], tuple[Operation, ...]]:
+        """Backups to put in before the changes, and those to release after them."""
+        shades = [s for there in self.shadow.values() for s in there if self._alive(s.route)]
+        if not shades and not self.now.copies:
+            return (), ()
+        expected = backups_of(shades, self.now.backup)
+        wanted = [copy for copies in expected.values() for copy in copies]
+        puts = [
+            Operation(_verb(copy, self.now.copies), copy)
+            for copy in wanted
+            if not is_present(copy, self.now.copies)
+        ]
+        if self.only_add:
+            return tuple(puts), ()
+        releases = []
+        for copy in self.now.copies:
+            if copy in wanted or any(_widens(other, copy) for other in wanted):
+                continue
+            narrower = [other for other in wanted if _widens(copy, other)]
+            if narrower:
+                releases.append(Operation("replace", narrower[0]))
+            else:
+                releases.append(Operation("delete", copy))
+        return tuple(puts), tuple(releases)
+
+
+def _verb(copy: KernelRoute, copies: Sequence[KernelRoute]) -> Verb:
+    """An IPv6 multipath copy is written whole over the narrower one."""
+    return "replace" if any(_widens(copy, other) for other in copies) else "append"
+
+
+def _widens(wide: KernelRoute, narrow: KernelRoute) -> bool:
+    same_list = wide.key == narrow.key and wide.key.family == AF_INET6
+    return same_list and set(wide.hops) > set(narrow.hops)
+
+
+def supersede(
+    shadow: dict[Key, tuple[Shade, ...]],
+    key: Key,
+    routes: Sequence[KernelRoute],
+    now: Situation,
+) -> None:
+    """Drop the displaced route that somebody has replaced meanwhile.
+
+    The evidence: our route stood alone in its place after our last pass, and now a foreign route
+    stands exactly there, all else as it was. Without us, that `replace` would have hit the
+    displaced route (IPv4: the first of its key; IPv6: of its kind).
+    """
+    shades = shadow.get(key)
+    before = now.previous.get(key)
+    if not shades or not before or not routes or len(before) != len(routes):
+        return
+    changed = [index for index, route in enumerate(routes) if before[index] != route]
+    if len(changed) != 1 or before[changed[0]].protocol != now.own:
+        return
+    newcomer = routes[changed[0]]
+    if newcomer.protocol == now.own or any(newcomer == shade.route for shade in shades):
+        return
+    for index, shade in enumerate(shades):
+        if key.family == AF_INET or is_gatewayed(shade.route) == is_gatewayed(newcomer):
+            rest = shades[:index] + shades[index + 1 :]
+            if rest:
+                shadow[key] = rest
+            else:
+                del shadow[key]
+            return

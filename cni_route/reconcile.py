@@ -1,0 +1,356 @@
+"""The one function that changes a pod: lock, look, resolve, plan, apply, and look again.
+
+The service's loop, ADD, CHECK (dry), plans (dry, another view) and cleanup (an empty view) call
+it with other arguments, so what a plan shows is what an apply does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from cni_route.displace import Shadow, adopted
+from cni_route.kernel import Kernel, Table
+from cni_route.memory import Memory, bound_shadow, named_shadow
+from cni_route.model import (
+    BACKUP_PROTOCOL,
+    OWN_PROTOCOL,
+    Batch,
+    KernelRoute,
+    Key,
+    Link,
+    Operation,
+    Pod,
+    Refusal,
+    Rule,
+    Verdict,
+)
+from cni_route.plan import Situation, Steps, plan
+from cni_route.record import Displaced, Record
+from cni_route.refused import STALE, Meaning, meaning
+from cni_route.resolve import Interfaces, Subject
+from cni_route.sandbox import Sandboxes
+from cni_route.view import View
+
+_ROUNDS = 5  # looks at the table in one pass; what is not settled by then waits for the next
+
+
+class Options(NamedTuple):
+    """How a pass works. `dry` writes nothing; `only_add` takes no own route out."""
+
+    protocol: int = OWN_PROTOCOL
+    backup_protocol: int = BACKUP_PROTOCOL
+    dry: bool = False
+    only_add: bool = False
+    paused: bool = False  # dry, and the verdicts say so
+    bare: bool = False  # without the rules of the plugin's own configuration (cleanup)
+
+
+DEFAULTS = Options()
+
+
+class Outcome(NamedTuple):
+    """What a pass left behind. The mappings are its own: nobody changes them any more.
+
+    `written`: operations that the kernel acknowledged. `planned`: what a dry pass would have
+    sent. `retry`: something is not as wanted that a later pass may mend by itself. `error`: why
+    the pass could not be done or finished, '' if it was.
+    """
+
+    record: Record
+    verdicts_by_key: Mapping[Key | None, tuple[Verdict, ...]]
+    wanted_by_key: Mapping[Key, KernelRoute | None]
+    actual_by_key: Mapping[Key, tuple[KernelRoute, ...]]
+    links_by_name: Mapping[str, Link]
+    written: int = 0
+    planned: tuple[Operation, ...] = ()
+    retry: bool = False
+    error: str = ""
+    owed: tuple[Displaced, ...] = ()  # displaced, no longer by a rule, and not yet put back
+
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """All verdicts of the pod."""
+        return tuple(v for verdicts in self.verdicts_by_key.values() for v in verdicts)
+
+    @property
+    def wanted(self) -> tuple[KernelRoute, ...]:
+        """The own routes that the pod should have."""
+        return tuple(route for route in self.wanted_by_key.values() if route is not None)
+
+    @property
+    def actual(self) -> tuple[KernelRoute, ...]:
+        """The main table, under each key in the kernel's order."""
+        return tuple(route for routes in self.actual_by_key.values() for route in routes)
+
+    @property
+    def links(self) -> tuple[Link, ...]:
+        """The pod's interfaces, loopback among them."""
+        return tuple(self.links_by_name.values())
+
+
+def reconcile(
+    record: Record,
+    view: View,
+    kernel: Kernel,
+    sandboxes: Sandboxes,
+    *,
+    namespace: int,
+    options: Options = DEFAULTS,
+    memory: Memory | None = None,
+) -> Outcome:
+    """Bring one pod's table to what the view wants, and say what became of each rule.
+
+    `record` names the sandbox; the pass goes by the record as it stands on disk, read under the
+    lock, and makes none where there is none: a sandbox that was removed does not come back.
+    `namespace` is an open, checked descriptor. `memory` is what the last pass over this sandbox
+    left, and is brought up to date; a dry pass leaves it alone.
+    OSError where the namespace cannot be read, TimeoutError where another writer keeps the lock.
+    """
+    dry = options.dry or options.paused
+    if memory is None or dry:
+        memory = Memory()
+    with sandboxes.lock(record.container_id):
+        known = _known(record, sandboxes, memory)
+        if known is None and not dry:
+            gone = f"there is no record of sandbox {record.container_id}: it was removed"
+            return Outcome(record, {}, {}, {}, {}, error=gone)
+        work = _Pass(known or record, view, sandboxes, options, memory)
+        if not work.due(view):
+            return work.outcome()
+        table = kernel.open(namespace)
+        try:
+            work.run(table)
+        except BaseException:
+            memory.doubt()
+            raise
+        finally:
+            table.close()
+        return work.outcome()
+
+
+def _known(record: Record, sandboxes: Sandboxes, memory: Memory) -> Record | None:
+    """The record as it stands on disk now (another may have written it), None without one."""
+    stamp = sandboxes.stamp(record.container_id)
+    if stamp is None:
+        return None
+    if stamp != memory.stamp or memory.record is None:
+        memory.record = sandboxes.load(record.container_id)
+        memory.stamp = stamp
+        memory.doubt()
+    return memory.record
+
+
+class _Pass:
+    """One pass over one pod."""
+
+    def __init__(
+        self, record: Record, view: View, sandboxes: Sandboxes, options: Options, memory: Memory
+    ) -> None:
+        self.record = record
+        self.view = view
+        self.sandboxes = sandboxes
+        self.options = options
+        self.dry = options.dry or options.paused
+        self.memory = memory
+        self.written = 0
+        self.planned: tuple[Operation, ...] = ()
+        self.blocked: set[KernelRoute] = set()
+        self.frozen = ""  # why nothing can be displaced in this pass
+        self.unbound: tuple[Displaced, ...] = ()
+        self.unfinished = False
+        self.error = ""
+
+    def due(self, view: View) -> bool:
+        """Whether there is anything to do; resolves what changed since the last pass."""
+        memory = self.memory
+        if memory.doubtful or memory.pending:
+            return True
+        return memory.is_touched(self._pod(), view, self._rules(), self.options.paused)
+
+    def run(self, table: Table) -> None:
+        self.memory.begin(self.options.protocol)
+        for _ in range(_ROUNDS):
+            keys = self._look(table)
+            steps = self._plan(keys)
+            if self.dry:
+                self.planned = (*steps.backups, *steps.changes, *steps.releases)
+                self._fail(steps)
+                break
+            settled = self._carry_out(steps, table)
+            self._fail(steps)
+            if settled and not steps.again:
+                break
+        else:
+            self.unfinished = True
+        self._remember_applied()
+
+    # ------------------------------------------------------------ look and resolve
+
+    def _pod(self) -> Pod:
+        record = self.record
+        found = self.view.find_pod(record.namespace, record.name, record.uid)
+        return found or Pod(record.namespace, record.name, record.uid)
+
+    def _rules(self) -> tuple[Rule, ...]:
+        """The rules of the plugin's own configuration, of all the sandbox's attachments."""
+        if self.options.bare:
+            return ()
+        return tuple(rule for a in self.record.attachments for rule in a.rules)
+
+    def _look(self, table: Table) -> frozenset[Key] | None:
+        """Bring memory up to date; return the keys to plan, None for all."""
+        memory, options = self.memory, self.options
+        everything = memory.doubtful
+        if everything:
+            memory.look(table, (options.protocol, options.backup_protocol))
+        told = [(a.ifname, g) for a in self.record.attachments for g in a.gateways]
+        displaced = [d.route for d in self.record.displaced]
+        interfaces = Interfaces(memory.links, memory.gateways(told, displaced))
+        subject = Subject(self._pod(), interfaces, self.view, options.paused)
+        changed = memory.resolve(subject, self.view, self._rules(), options.protocol)
+        return None if everything or changed is None else changed | memory.pending
+
+    def _plan(self, keys: frozenset[Key] | None) -> Steps:
+        memory, options = self.memory, self.options
+        shadow, self.unbound = bound_shadow(self.record.displaced, memory.links)
+        if memory.copies:
+            shadow = adopted(shadow, memory.copies)
+        situation = Situation(
+            actual=memory.table,
+            copies=memory.copies,
+            shadow=shadow,
+            previous=memory.previous,
+            up=memory.up,
+            blocked=frozenset(self.blocked),
+            frozen=self.frozen,
+            own=options.protocol,
+            backup=options.backup_protocol,
+        )
+        return plan(memory.wanted, situation, keys, options.only_add)
+
+    def _fail(self, steps: Steps) -> None:
+        for key, reason in steps.failures.items():
+            self.memory.refuse(key, Meaning("CannotDisplace", reason))
+
+    # ------------------------------------------------------------ apply
+
+    def _carry_out(self, steps: Steps, table: Table) -> bool:
+        """Send the steps in their order; False where the table has to be looked at again."""
+        if not self._record(steps.displaced):
+            return False
+        if steps.empty:
+            return self._record(steps.kept)
+        changes = steps.changes
+        if steps.backups:
+            uncopied = self._uncopied(self._send(table, steps.backups), steps)
+            changes = tuple(op for op in changes if op.subject.key not in uncopied)  # type: ignore[union-attr]
+        refused = self._send(table, changes)
+        if refused:
+            self.memory.doubt()
+            return not self._judge(refused)
+        self.memory.settle(steps.after)
+        if steps.releases and self._send(table, steps.releases):
+            self.memory.doubt()
+            return False
+        if steps.backups or steps.releases:
+            self.memory.doubt()  # copies are rare: the next look says what became of them
+        return self._record(steps.kept) and changes is steps.changes
+
+    def _send(self, table: Table, operations: tuple[Operation, ...]) -> tuple[Refusal, ...]:
+        if not operations:
+            return ()
+        refused = table.apply(Batch(table.namespace, operations))
+        self.written += len(operations) - len(refused)
+        return refused
+
+    def _uncopied(self, refused: Iterable[Refusal], steps: Steps) -> set[Key]:
+        """Keys whose displaced route got no copy: there, nothing may take its place now."""
+        keys = set()
+        refused = list(refused)
+        if refused:
+            self.unfinished = True
+            self.memory.doubt()
+        lost = {r.operation.subject for r in refused}
+        for key, shades in steps.displaced.items():
+            for shade in shades:
+                copies = {s for s in lost if isinstance(s, KernelRoute) and s.key.dst == key.dst}
+                if key in steps.after and any(c.hops == shade.route.hops for c in copies):
+                    keys.add(key)
+                    why = "the route in the way cannot be copied, so it is left alone"
+                    self.memory.refuse(key, Meaning("CannotDisplace", why))
+        return keys
+
+    def _judge(self, refused: Iterable[Refusal]) -> bool:
+        """Note what each refusal means; True where another look is worth it."""
+        own = self.options.protocol
+        for refusal in refused:
+            route = refusal.operation.subject
+            if not isinstance(route, KernelRoute):
+                continue
+            if refusal.operation.verb == "delete" or refusal.errno in STALE:
+                continue  # it is not there any more, or something else is: the next look tells
+            if route.protocol == own:
+                dev = self.memory.name_of(route)
+                self.memory.refuse(route.key, meaning(refusal, dev))
+            else:
+                self.blocked.add(route)
+                self.unfinished = True
+        return True
+
+    # ------------------------------------------------------------ the record
+
+    def _record(self, shadow: Shadow) -> bool:
+        """Let the record say what is displaced; False where the disk refuses."""
+        displaced = named_shadow(shadow, self.memory.links) + self._lasting_unbound()
+        if displaced == self.record.displaced or self.dry:
+            return True
+        return self._save(self.record._replace(displaced=displaced))
+
+    def _lasting_unbound(self) -> tuple[Displaced, ...]:
+        """Displaced routes of a missing NIC: they last as long as their displacement.
+
+        Nobody displaces them any more: then they went with their NIC, as they would have
+        without us.
+        """
+        return tuple(d for d in self.unbound if d.route.key in self.memory.wanted)
+
+    def _remember_applied(self) -> None:
+        memory = self.memory
+        applied = tuple(
+            key
+            for key, route in memory.wanted.items()
+            if route is not None and key not in memory.refused
+        )
+        if not self.dry and frozenset(applied) != frozenset(self.record.applied):
+            self._save(self.record._replace(applied=applied))
+
+    def _save(self, record: Record) -> bool:
+        try:
+            self.sandboxes.save(record)
+        except OSError as error:
+            self.error = f"the record of {record.container_id} cannot be written: {error.strerror}"
+            self.frozen = self.error
+            self.unfinished = True
+            return False
+        self.record = record
+        self.memory.stamp = self.sandboxes.stamp(record.container_id)
+        return True
+
+    def outcome(self) -> Outcome:
+        memory = self.memory
+        memory.record = self.record
+        memory.finish(self.view, self._rules(), self._pod(), self.options.paused)
+        owed = tuple(d for d in self.record.displaced if d.route.key not in memory.wanted)
+        return Outcome(
+            self.record,
+            memory.verdicts(),
+            memory.wanted.copy(),
+            memory.table.copy(),
+            memory.links,
+            self.written,
+            self.planned,
+            bool(self.unfinished or memory.pending or self.error),
+            self.error,
+            owed,
+        )

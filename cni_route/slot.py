@@ -1,0 +1,108 @@
+"""One key's list of routes, and operations that never leave it without a route. Pure.
+
+A Slot is the only way to write operations: each method knows what the kernel's list looks like by
+then, sends REPLACE only where it hits the route that is meant, and otherwise puts the new route
+in before the old one goes out. So an operation list that opens a gap cannot be written, except by
+`take_all`, which says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cni_route.address import AF_INET6
+from cni_route.model import KernelRoute, Operation, Verb
+
+
+def is_gatewayed(route: KernelRoute) -> bool:
+    """The IPv6 kind that merges into multipath (rt6_qualify_for_ecmp in net/ip6_route.h)."""
+    return bool(route.hops) and route.hops[0].via is not None and not route.nexthop_id
+
+
+def hit_by_replace(routes: Sequence[KernelRoute], new: KernelRoute) -> int | None:
+    """Which of a key's routes NLM_F_REPLACE would overwrite; None: it would only be added.
+
+    IPv4 (fib_table_insert): the first. IPv6 (fib6_add_rt2node): the first of its kind, else the
+    first of all.
+    """
+    if not routes:
+        return None
+    if new.key.family == AF_INET6:
+        for index, route in enumerate(routes):
+            if is_gatewayed(route) == is_gatewayed(new):
+                return index
+    return 0
+
+
+def is_same(left: KernelRoute, right: KernelRoute) -> bool:
+    """Whether two routes of one key do the same, whoever wrote them."""
+    return left == right or left._replace(protocol=right.protocol) == right
+
+
+def is_present(route: KernelRoute, routes: Sequence[KernelRoute]) -> bool:
+    """Whether a key's list holds a route, be it merged into an IPv6 multipath."""
+    if route in routes:
+        return True
+    if route.key.family != AF_INET6 or not is_gatewayed(route):
+        return False
+    return any(
+        other.key == route.key and len(other.hops) > 1 and set(other.hops) >= set(route.hops)
+        for other in routes
+    )
+
+
+class Slot:
+    """The list under one key as it will be once the operations written so far are done."""
+
+    __slots__ = ("operations", "routes")
+
+    def __init__(self, routes: Sequence[KernelRoute]) -> None:
+        self.routes = list(routes)
+        self.operations: list[Operation] = []
+
+    def put(self, new: KernelRoute) -> None:
+        """Put a route in front (IPv4), behind (IPv6), or as the first of an empty key."""
+        if not self.routes:
+            self._say("add", new)
+            self.routes.append(new)
+        elif new.key.family == AF_INET6:
+            self._say("append", new)
+            self._append6(new)
+        else:
+            self._say("prepend", new)
+            self.routes.insert(0, new)
+
+    def swap(self, old: KernelRoute, new: KernelRoute) -> None:
+        """Let `new` take the place of `old`: in one step where REPLACE hits `old`."""
+        index = self.routes.index(old)
+        if hit_by_replace(self.routes, new) == index:
+            self._say("replace", new)
+            self.routes[index] = new
+        else:
+            self.put(new)
+            self.drop(old)
+
+    def drop(self, old: KernelRoute) -> None:
+        """Delete one of several routes by its exact attributes; another one stays."""
+        if len(self.routes) < 2:
+            raise ValueError(f"dropping the only route to {old.key.dst} would open a gap")
+        self._say("delete", old)
+        self.routes.remove(old)
+
+    def take_all(self, routes: Sequence[KernelRoute]) -> None:
+        """Delete routes that nobody wants any more, the last one of the key included."""
+        for route in routes:
+            self._say("delete", route)
+            self.routes.remove(route)
+
+    def _append6(self, new: KernelRoute) -> None:
+        """As the kernel does: a gatewayed route joins the gatewayed one of its key."""
+        if is_gatewayed(new):
+            for index, route in enumerate(self.routes):
+                if is_gatewayed(route):
+                    self.routes[index] = route._replace(hops=route.hops + new.hops)
+                    return
+        self.routes.append(new)
+
+    def _say(self, verb: Verb, route: KernelRoute) -> None:
+        self.operations.append(Operation(verb, route))
