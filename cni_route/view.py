@@ -134,9 +134,6 @@ def build(
     )
 
 
-EMPTY = build()
-
-
 def touched(old: View, new: View) -> frozenset[str] | None:
     """UIDs of the pods that a change may concern; None: perhaps all."""
     change = new.change_since(old)
@@ -297,3 +294,6 @@ def _pairs(readers: list[Reader]) -> tuple[tuple[str, str], ...]:
 
 def _owners(readers: list[Reader]) -> tuple[OwnerReference, ...]:
     return tuple(OwnerReference(r.text(0), r.text(1), r.text(2)) for r in readers)
+
+
+EMPTY = build()
