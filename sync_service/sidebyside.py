@@ -5,6 +5,8 @@ A row's `state` is one of
     differs   it holds another route under that key
     missing   it holds none, though a rule asks for one
     surplus   it holds one of ours that nothing asks for
+    backup    it holds our copy of a route that ours stands in for
+    observed  a rule of a Route that is only observed would ask for one
     rival     it holds one that is not ours, and that counts instead of or beside ours
     foreign   it holds one that is not ours, and is in nobody's way
     idle      a rule asks for nothing here (no such NIC, filtered, another rule wins)
@@ -16,6 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from cni_route.address import AF_INET, AF_INET6, DEFAULT4, DEFAULT6, Prefix
+from cni_route.displace import is_backup
 from cni_route.model import Hop, KernelRoute, Key, Verdict
 from cni_route.slot import is_same
 
@@ -48,16 +51,16 @@ def rows(state: PodState, protocols: Protocols) -> list[Row]:
     for verdict in state.verdicts:
         if verdict.dst and verdict.outcome in ASKING:
             by_place.setdefault((verdict.dst, verdict.dev), []).append(verdict)
+    claimed = {dst for dst, _ in by_place} | {str(want.key.dst) for want in state.wanted}
     shown: list[Row] = []
     placed: set[Verdict] = set()
     for pair in _pairs(state.wanted, state.actual, protocols):
         verdicts = by_place.get((str(pair.key.dst), _dev(pair.want, names)), [])
         placed.update(verdicts)
         row = _row(pair, names)
-        row["state"] = _state(pair, protocols)
+        row["state"] = _state(pair, protocols, claimed)
         row["verdicts"] = [_verdict(verdict) for verdict in verdicts]
-        if any(route and route.protocol == protocols.backup for route in (pair.want, pair.have)):
-            row["note"] = BACKUP
+        row["note"] = BACKUP if row["state"] == "backup" else ""
         shown.append(row)
     left = [verdict for verdict in state.verdicts if verdict not in placed]
     return shown + [_without_route(verdict) for verdict in sorted(left, key=_rule_order)]
@@ -136,11 +139,14 @@ def _row(pair: _Pair, names: Mapping[int, str]) -> Row:
     }
 
 
-def _state(pair: _Pair, protocols: Protocols) -> str:
+def _state(pair: _Pair, protocols: Protocols, claimed: set[str]) -> str:
+    """`claimed`: the destinations that some rule asks for, in text."""
     if pair.have is None:
         return "missing"
     if pair.want is not None:
         return "same" if is_same(pair.want, pair.have) else "differs"
+    if is_backup(pair.have, protocols.backup) and str(pair.key.dst) in claimed:
+        return "backup"
     if pair.have.protocol in protocols:
         return "surplus"
     return "rival" if pair.rival else "foreign"
@@ -158,13 +164,19 @@ def _without_route(verdict: Verdict) -> Row:
         "tos": None,
         "wanted": asked if asks else None,
         "actual": None,
-        "state": "missing" if asks else "idle",
+        "state": _unrouted(verdict),
         "verdicts": [_verdict(verdict)],
         "note": "",
     }
 
 
 _TYPES = {1: "unicast", 6: "blackhole", 7: "unreachable", 8: "prohibit", 9: "throw"}  # RTN_*
+
+
+def _unrouted(verdict: Verdict) -> str:
+    if verdict.outcome == "observed":
+        return "observed"
+    return "missing" if verdict.outcome in ASKING else "idle"
 
 
 def _route(route: KernelRoute, names: Mapping[int, str]) -> dict[str, object]:

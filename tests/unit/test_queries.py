@@ -106,7 +106,7 @@ def test_every_rule_that_asks_for_a_route_stands_beside_it() -> None:
     assert found[1]["wanted"] is None
 
 
-@pytest.mark.parametrize("outcome", ["pending", "deferred", "failed", "observed"])
+@pytest.mark.parametrize("outcome", ["pending", "deferred", "failed"])
 def test_a_rule_that_asks_in_vain_is_missing(outcome: Any) -> None:
     (row,) = side_by_side(verdicts=(verdict(outcome, "0.0.0.0/0"),))
     assert (row["state"], row["destination"]) == ("missing", "default")
@@ -119,22 +119,46 @@ def test_a_rule_that_asks_for_nothing_is_idle(outcome: Any) -> None:
     assert (row["state"], row["destination"], row["wanted"]) == ("idle", "default6", None)
 
 
-def test_rows_are_sorted_and_backups_are_explained() -> None:
-    backup = kernel_route("0.0.0.0/0", 2, "169.254.1.1", protocol=115)
-    backup = backup._replace(key=backup.key._replace(metric=0xFF000003))
-    routes = (kernel_route("fd00::/8", 3), kernel_route("10.0.0.0/8", 3), backup)
-    other = kernel_route("10.0.0.0/8", 3)
-    other = other._replace(key=other.key._replace(table=7))
-    found = side_by_side((backup,), (*routes, other))
-    assert [(row["table"], row["destination"]) for row in found] == [
-        (254, "default"),
-        (254, "10.0.0.0/8"),
-        (254, "fd00::/8"),
-        (7, "10.0.0.0/8"),
-    ] or [row["table"] for row in found] == [7, 254, 254, 254]
-    notes = {row["destination"]: row["note"] for row in found}
-    assert notes["default"] == "backup of a route that ours stands in for"
-    assert notes["fd00::/8"] == ""
+def test_what_is_only_observed_makes_no_difference() -> None:
+    (row,) = side_by_side(verdicts=(verdict("observed", "10.0.0.0/8"),))
+    assert row["state"] == "observed"
+
+
+def test_what_is_paused_does() -> None:
+    (row,) = side_by_side((WIDE,), (), (verdict("observed", "10.0.0.0/8"),))
+    assert (row["state"], row["verdicts"][0]["outcome"]) == ("missing", "observed")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "verdicts", "state"),
+    [
+        ((kernel_route("0.0.0.0/0", 3),), (), "backup"),
+        ((), (verdict("pending", "0.0.0.0/0", code="LinkDown"),), "backup"),
+        ((), (verdict("filtered", "0.0.0.0/0"),), "surplus"),
+        ((), (), "surplus"),
+    ],
+)
+def test_a_backup_is_in_order_while_ours_is_claimed(
+    wanted: tuple[KernelRoute, ...], verdicts: tuple[Verdict, ...], state: str
+) -> None:
+    copy = kernel_route("0.0.0.0/0", 2, "169.254.1.1", protocol=115)
+    copy = copy._replace(key=copy.key._replace(metric=0xFF000003))
+    found = side_by_side(wanted, (*wanted, copy), verdicts)
+    (row,) = (row for row in found if row["metric"] == 0xFF000003)
+    assert row["state"] == state
+    assert bool(row["note"]) == (state == "backup")
+
+
+def test_rows_are_sorted() -> None:
+    routes = tuple(kernel_route(dst, 3) for dst in ("fd00::/8", "10.0.0.0/8", "10.0.0.0/7"))
+    other = routes[1]._replace(key=routes[1].key._replace(metric=7))
+    found = side_by_side((), (other, *routes))
+    assert [(row["destination"], row["metric"]) for row in found] == [
+        ("10.0.0.0/7", 0),
+        ("10.0.0.0/8", 0),
+        ("10.0.0.0/8", 7),
+        ("fd00::/8", 1024),
+    ]
 
 
 def test_a_nic_without_a_name_is_shown_by_its_index() -> None:
