@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from _socket import MSG_DONTWAIT, SO_RCVBUF, SO_RCVTIMEO, SOL_SOCKET, socket
 from collections.abc import Callable, Iterator
-from errno import EADDRINUSE, EINTR, ENOBUFS, ETIMEDOUT
+from errno import EADDRINUSE, EINTR, ENOBUFS, ENOPROTOOPT, ETIMEDOUT
 from struct import Struct, pack
 from typing import TypeVar
 
@@ -22,12 +22,13 @@ from cni_route.netlink.wire import (
     NLMSG_ERROR,
     REQUEST,
     Reply,
+    WireError,
     decode_reply,
     message,
     messages,
 )
 
-__all__ = ["OWN_PORTS", "OWN_PORTS_MASK", "Channel", "Interrupted", "whole"]
+__all__ = ["OWN_PORTS", "OWN_PORTS_MASK", "Channel", "Interrupted", "bind", "make_roomy", "whole"]
 
 T = TypeVar("T")
 
@@ -50,7 +51,7 @@ OWN_PORTS = 1 << 30 | int.from_bytes(os.urandom(3), "big") >> 4 << 10
 OWN_PORTS_MASK = 0xFFFFFFFF ^ 0x3FF
 PORTS = 1024
 
-FLAGS = Struct("=H")
+FLAGS_SEQUENCE = Struct("=HI")  # from byte 6 of a message's header on
 
 
 class Interrupted(Exception):
@@ -60,14 +61,14 @@ class Interrupted(Exception):
 class Channel:
     """One socket, used by one thread at a time. Every call may raise OSError."""
 
-    __slots__ = ("_roomy", "_sequence", "_socket", "_strict", "_worded")
+    __slots__ = ("_capped", "_roomy", "_sequence", "_socket", "_strict", "_worded")
 
     def __init__(self, opened: socket) -> None:
         self._socket = opened
         self._sequence = 0
-        self._roomy = self._strict = self._worded = False
+        self._capped = self._roomy = self._strict = self._worded = False
         try:
-            _bind(opened)
+            bind(opened)
         except BaseException:
             opened.close()
             raise
@@ -84,36 +85,47 @@ class Channel:
         self._sequence = first + count - 1
         return first
 
-    def transact(self, requests: list[bytes], first: int, last: int) -> list[tuple[int, Reply]]:
-        """Send requests numbered from `first` to `last`, in one datagram; return the refusals.
+    def transact(self, requests: list[bytes]) -> list[tuple[int, Reply]]:
+        """Send requests with ascending sequence numbers in one datagram; return the refusals.
 
-        Only the last one asks for an acknowledgement: refusals come unasked, and before it.
+        The last one alone asks for an acknowledgement: refusals come unasked, and before it.
         """
+        self._prepare(len(requests))
+        _, first = FLAGS_SEQUENCE.unpack_from(requests[0], 6)
+        closing = requests[-1]
+        flags, last = FLAGS_SEQUENCE.unpack_from(closing, 6)
+        closing = closing[:6] + FLAGS_SEQUENCE.pack(flags | ACK, last) + closing[12:]
+        self._socket.send(b"".join(requests[:-1]) + closing)
+        try:
+            return self._refusals(first, last)
+        except WireError:
+            self._drain()
+            raise
+
+    def _prepare(self, count: int) -> None:
+        """Set what a batch of that many requests needs; a single one is the commonest."""
         if not self._worded:
             self._set(NETLINK_EXT_ACK)
-            self._set(NETLINK_CAP_ACK)
             self._worded = True
-        if not self._roomy and len(requests) > SMALL_BATCH:
+        if count > 1 and not self._capped:
+            self._set(NETLINK_CAP_ACK)
+            self._capped = True
+        if count > SMALL_BATCH and not self._roomy:
             make_roomy(self._socket)
             self._roomy = True
-        closing = requests[-1]
-        requests[-1] = (
-            closing[:6] + FLAGS.pack(FLAGS.unpack_from(closing, 6)[0] | ACK) + closing[8:]
-        )
-        self._socket.send(b"".join(requests))
-        return self._refusals(first, last)
 
     def _refusals(self, first: int, last: int) -> list[tuple[int, Reply]]:
         refused = []
         while True:
             data = self._receive()
             for answer in messages(data):
-                if answer.type != NLMSG_ERROR or not first <= answer.sequence <= last:
+                sequence = answer[2]
+                if answer[0] != NLMSG_ERROR or not first <= sequence <= last:
                     continue
                 reply = decode_reply(data, answer)
                 if reply.errno:
-                    refused.append((answer.sequence, reply))
-                if answer.sequence == last:
+                    refused.append((sequence, reply))
+                if sequence == last:
                     return refused
 
     def ask(self, kind: int, *body: bytes) -> Iterator[tuple[int, bytes, int, int]]:
@@ -138,19 +150,20 @@ class Channel:
         return self._answers(sequence)
 
     def _answers(self, sequence: int) -> Iterator[tuple[int, bytes, int, int]]:
-        interrupted = False
+        interrupted = 0
         try:
             while True:
                 data = self._receive()
                 for answer in messages(data):
-                    if answer.sequence != sequence:
+                    kind, flags, number, start, end = answer
+                    if number != sequence:
                         continue
-                    interrupted |= bool(answer.flags & INTERRUPTED)
-                    if answer.type in (NLMSG_DONE, NLMSG_ERROR):
+                    interrupted |= flags & INTERRUPTED
+                    if kind in (NLMSG_DONE, NLMSG_ERROR):
                         sequence = 0
                         _judge(decode_reply(data, answer), interrupted)
                         return
-                    yield answer.type, data, answer.start, answer.end
+                    yield kind, data, start, end
         finally:
             if sequence:  # given up half-way: a dump in progress would block the next one
                 self._drain()
@@ -181,7 +194,11 @@ class Channel:
                     return
 
     def _set(self, option: int) -> None:
-        self._socket.setsockopt(SOL_NETLINK, option, 1)
+        try:
+            self._socket.setsockopt(SOL_NETLINK, option, 1)
+        except OSError as failure:
+            if failure.errno != ENOPROTOOPT:  # an old kernel: filters less, says less
+                raise
 
 
 def make_roomy(opened: socket) -> None:
@@ -202,18 +219,18 @@ def whole(read: Callable[[], T]) -> T:
     raise OSError(EINTR, f"the table changed during each of {DUMP_TRIES} dumps")
 
 
-def _judge(reply: Reply, interrupted: bool) -> None:
+def _judge(reply: Reply, interrupted: int) -> None:
     if reply.errno:
         raise OSError(reply.errno, reply.message or os.strerror(reply.errno))
     if interrupted:
         raise Interrupted
 
 
-def _bind(opened: socket) -> None:
-    """Take the first of our port ids that is free in the socket's namespace."""
+def bind(opened: socket, groups: int = 0) -> None:
+    """Take the first of our port ids that is free in the socket's namespace, and join groups."""
     for number in range(PORTS):
         try:
-            opened.bind((OWN_PORTS + number, 0))
+            opened.bind((OWN_PORTS + number, groups))
             return
         except OSError as failure:
             if failure.errno != EADDRINUSE:

@@ -14,6 +14,7 @@ __all__ = ["StrandedThread", "open_socket"]
 
 CLONE_NEWNET = 0x40000000
 NETLINK_ROUTE = 0
+OWN_NAMESPACE = "/proc/thread-self/ns/net"
 RETURN_TRIES = 3  # setns allocates memory: once refused is not refused for ever
 
 
@@ -25,14 +26,26 @@ class StrandedThread(BaseException):
     """
 
 
-def open_socket(namespace: int) -> socket:
+def open_socket(namespace: int, home: int | None = None) -> socket:
     """A route-netlink socket in the namespace behind the descriptor; close-on-exec.
+
+    `home` is a descriptor of the namespace that the thread is in; None: it is looked up, which
+    is always right and makes a fifth of the cost of a short visit.
 
     OSError: EBADF or EINVAL where the descriptor is no network namespace, EPERM without
     CAP_SYS_ADMIN. The socket keeps the namespace in being until it is closed.
     """
+    if home is not None:
+        return _visit(namespace, home)
+    looked_up = os.open(OWN_NAMESPACE, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return _visit(namespace, looked_up)
+    finally:
+        os.close(looked_up)
+
+
+def _visit(namespace: int, home: int) -> socket:
     enter = _setns()
-    home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     try:
         try:
             enter(namespace)
@@ -43,8 +56,6 @@ def open_socket(namespace: int) -> socket:
         # An exception from a signal's handler can have come before or into the way back.
         _return(enter, home)
         raise
-    finally:
-        os.close(home)
 
 
 def _return(enter: Callable[[int], None], home: int) -> None:

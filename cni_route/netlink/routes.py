@@ -8,7 +8,7 @@ device have no hops (IPv6 shows them on lo), attributes that only answer a look-
 from __future__ import annotations
 
 from struct import Struct
-from typing import Final
+from typing import Final, NamedTuple
 
 from cni_route.address import AF_INET, AF_INET6, Address, Prefix
 from cni_route.model import Hop, KernelRoute, Key
@@ -17,8 +17,6 @@ from cni_route.netlink.wire import (
     ATTRIBUTE,
     CREATE,
     EXCL,
-    HEADER,
-    INTEGER,
     REPLACE,
     REQUEST,
     UNSIGNED,
@@ -101,111 +99,89 @@ def _constant(length: int, kind: int) -> int:
     return int(UNSIGNED.unpack(ATTRIBUTE.pack(length, kind))[0])
 
 
-# The common shape in one stroke: one hop, nothing beside it. Table and priority always.
+# One hop of the route's own family, the usual shape, is packed in one stroke, and whatever else
+# there is goes behind it. Table and priority are always written.
 _HEAD = "=IHHII8BI"
-_TAIL = "IIIIII"  # RTA_TABLE, RTA_PRIORITY, RTA_OIF
-PLAIN = {
-    (4, 0): Struct(f"{_HEAD}I4s{_TAIL}"),
-    (4, 4): Struct(f"{_HEAD}I4s{_TAIL}I4s"),
-    (16, 0): Struct(f"{_HEAD}I16s{_TAIL}"),
-    (16, 16): Struct(f"{_HEAD}I16s{_TAIL}I16s"),
-}
-PLAIN_DST = {4: _constant(8, RTA_DST), 16: _constant(20, RTA_DST)}
-PLAIN_GATEWAY = {4: _constant(8, RTA_GATEWAY), 16: _constant(20, RTA_GATEWAY)}
-PLAIN_TABLE = _constant(8, RTA_TABLE)
-PLAIN_PRIORITY = _constant(8, RTA_PRIORITY)
-PLAIN_OIF = _constant(8, RTA_OIF)
-BEYOND_PLAIN = (None, 0, 0, (), ())  # src, mtu, nexthop_id, metrics, extra
+_KEY = "IIII"  # RTA_TABLE, RTA_PRIORITY
+KEYED = {4: Struct(f"{_HEAD}I4s{_KEY}"), 16: Struct(f"{_HEAD}I16s{_KEY}")}
+DIRECT = {4: Struct(f"{_HEAD}I4s{_KEY}II"), 16: Struct(f"{_HEAD}I16s{_KEY}II")}
+GATEWAYED = {4: Struct(f"{_HEAD}I4s{_KEY}III4s"), 16: Struct(f"{_HEAD}I16s{_KEY}III16s")}
+DST = {4: _constant(8, RTA_DST), 16: _constant(20, RTA_DST)}
+GATEWAY = {4: _constant(8, RTA_GATEWAY), 16: _constant(20, RTA_GATEWAY)}
+TABLE = _constant(8, RTA_TABLE)
+PRIORITY = _constant(8, RTA_PRIORITY)
+OIF = _constant(8, RTA_OIF)
+NOTHING_ELSE = (None, 0, 0, (), ())  # src, mtu, nexthop_id, metrics, extra
+FAMILIES = {4: AF_INET, 16: AF_INET6}
 
 
 def encode_route(route: KernelRoute, kind: int, flags: int, sequence: int) -> bytes:
     """One request about a route; WireError where a value does not fit its field."""
     try:
-        if (
-            len(route.hops) == 1
-            and route[5:10] == BEYOND_PLAIN
-            and route.source is None
-            and not route.hops[0].extra
-        ):
-            packed = _encode_plain(route, kind, flags, sequence)
-            if packed:
-                return packed
-        return _encode_any(route, kind, flags, sequence)
-    except (error, TypeError, AttributeError) as mistake:
+        return _encode(route, kind, flags, sequence)
+    except (error, TypeError, AttributeError, KeyError) as mistake:
         raise WireError(f"no route to send: {mistake}") from None
 
 
-def _encode_plain(route: KernelRoute, kind: int, flags: int, sequence: int) -> bytes:
+def _encode(route: KernelRoute, kind: int, flags: int, sequence: int) -> bytes:
     (dst, length), metric, tos, table = route.key
-    dev, via, _, onlink, _ = route.hops[0]
     size = len(dst)
-    plain = PLAIN.get((size, len(via) if via else 0))
-    if plain is None:
-        return b""
+    rest = b"" if route[5:10] == NOTHING_ELSE else _encode_rest(route)
+    hops = () if route.nexthop_id else route.hops
+    dev, via, onlink = 0, None, False
+    layout = KEYED[size]
+    if len(hops) == 1:
+        dev, via, _, onlink, extra = hops[0]
+        layout = GATEWAYED[size] if via and len(via) == size else DIRECT[size]
+        if extra or (via and len(via) != size):
+            rest += _encode_hop(via if layout is DIRECT[size] else None, size, extra)
+    elif hops:
+        rest += nested(RTA_MULTIPATH, [_encode_nexthop(hop, size) for hop in hops])
+    source = route.source
+    if source:
+        rest += attribute(RTA_SRC, source.address)
     values = (
-        plain.size, kind, flags, sequence, 0,
-        AF_INET if size == 4 else AF_INET6, length, 0, tos,
+        layout.size + len(rest), kind, flags, sequence, 0,
+        FAMILIES[size], length, source.length if source else 0, tos,
         table if table < 256 else RT_TABLE_COMPAT,
         route.protocol, route.scope, route.type, RTNH_F_ONLINK if onlink else 0,
-        PLAIN_DST[size], dst,
-        PLAIN_TABLE, table, PLAIN_PRIORITY, metric, PLAIN_OIF, dev,
+        DST[size], dst, TABLE, table, PRIORITY, metric,
     )  # fmt: skip
-    if via:
-        return plain.pack(*values, PLAIN_GATEWAY[size], via)
-    return plain.pack(*values)
+    if layout is GATEWAYED[size]:
+        return layout.pack(*values, OIF, dev, GATEWAY[size], via) + rest
+    if layout is DIRECT[size]:
+        return layout.pack(*values, OIF, dev) + rest
+    return layout.pack(*values) + rest
 
 
-def _encode_any(route: KernelRoute, kind: int, flags: int, sequence: int) -> bytes:
-    key, source = route.key, route.source
-    single = route.hops[0] if len(route.hops) == 1 and not route.nexthop_id else None
-    parts = [
-        RTMSG.pack(
-            key.family, key.dst.length, source.length if source else 0, key.tos,
-            key.table if key.table < 256 else RT_TABLE_COMPAT,
-            route.protocol, route.scope, route.type,
-            RTNH_F_ONLINK if single and single.onlink else 0,
-        ),
-        attribute(RTA_DST, key.dst.address),
-        attribute(RTA_TABLE, UNSIGNED.pack(key.table)),
-        attribute(RTA_PRIORITY, UNSIGNED.pack(key.metric)),
-    ]  # fmt: skip
-    if source:
-        parts.append(attribute(RTA_SRC, source.address))
+def _encode_rest(route: KernelRoute) -> bytes:
+    parts = []
     if route.src:
         parts.append(attribute(RTA_PREFSRC, route.src))
     if route.mtu or route.metrics:
-        parts.append(_encode_metrics(route))
+        metrics = dict(route.metrics)
+        if route.mtu:
+            metrics[RTAX_MTU] = UNSIGNED.pack(route.mtu)
+        values = [attribute(kind, value) for kind, value in sorted(metrics.items())]
+        parts.append(nested(RTA_METRICS, values))
     if route.nexthop_id:
         parts.append(attribute(RTA_NH_ID, UNSIGNED.pack(route.nexthop_id)))
-    elif single:
-        parts.append(attribute(RTA_OIF, INTEGER.pack(single.dev)))
-        parts += _encode_hop(single, key.family)
-    elif route.hops:
-        parts.append(nested(RTA_MULTIPATH, [_encode_nexthop(h, key.family) for h in route.hops]))
-    parts += [attribute(number_, value) for number_, value in route.extra]
-    body = b"".join(parts)
-    return HEADER.pack(len(body) + 16, kind, flags, sequence, 0) + body
+    parts += [attribute(kind, value) for kind, value in route.extra]
+    return b"".join(parts)
 
 
-def _encode_metrics(route: KernelRoute) -> bytes:
-    values = list(route.metrics)
-    if route.mtu:
-        values.append((RTAX_MTU, UNSIGNED.pack(route.mtu)))
-    return nested(RTA_METRICS, [attribute(kind, value) for kind, value in sorted(values)])
+def _encode_hop(via: Address | None, size: int, extra: tuple[tuple[int, bytes], ...]) -> bytes:
+    """A hop's gateway (RTA_VIA where it is of the other family than the route) and the rest."""
+    parts = [attribute(kind, value) for kind, value in extra]
+    if via and len(via) == size:
+        parts.append(attribute(RTA_GATEWAY, via))
+    elif via:
+        parts.append(attribute(RTA_VIA, FAMILY.pack(via.family) + via))
+    return b"".join(parts)
 
 
-def _encode_hop(hop: Hop, family: int) -> list[bytes]:
-    parts = []
-    if hop.via and hop.via.family == family:
-        parts.append(attribute(RTA_GATEWAY, hop.via))
-    elif hop.via:
-        parts.append(attribute(RTA_VIA, FAMILY.pack(hop.via.family) + hop.via))
-    parts += [attribute(kind, value) for kind, value in hop.extra]
-    return parts
-
-
-def _encode_nexthop(hop: Hop, family: int) -> bytes:
-    body = b"".join(_encode_hop(hop, family))
+def _encode_nexthop(hop: Hop, size: int) -> bytes:
+    body = _encode_hop(hop.via, size, hop.extra)
     flags = RTNH_F_ONLINK if hop.onlink else 0
     return NEXTHOP.pack(len(body) + 8, flags, hop.weight - 1, hop.dev) + body
 
@@ -314,6 +290,25 @@ def _decode_hop(family: int, found: dict[int, bytes], dev: int, weight: int, fla
     return Hop(dev, via, weight, bool(flags & RTNH_F_ONLINK), extra)
 
 
+class _Pattern(NamedTuple):
+    """All of a route but its destination."""
+
+    host_bits: int  # must be clear in the destination
+    length: int
+    key: tuple[int, int, int]  # metric, ToS, table
+    rest: tuple[object, ...]  # the fields behind the key
+
+
+UNKNOWN = _Pattern(0, 0, (0, 0, 0), ())
+SIZES = {bytes((AF_INET,)): 4, bytes((AF_INET6,)): 16}
+TABLE_FIRST = ATTRIBUTE.pack(8, RTA_TABLE)
+DST_SECOND = {4: ATTRIBUTE.pack(8, RTA_DST), 16: ATTRIBUTE.pack(20, RTA_DST)}
+
+_new = tuple.__new__
+_new_address = bytes.__new__
+_from_bytes = int.from_bytes
+
+
 class RouteReader:
     """Decodes the routes of one dump, which repeat themselves.
 
@@ -323,9 +318,37 @@ class RouteReader:
 
     def __init__(self, table: int) -> None:
         self._table = table
-        self._known: dict[bytes, KernelRoute | None] = {}
+        self._known: dict[bytes, _Pattern | None] = {}
 
     def read(self, data: bytes, start: int, end: int) -> KernelRoute | None:
         """As decode_route; None too for a route of another table."""
+        head = start + 24
+        tail = head + SIZES.get(data[start : start + 1], 0)
+        dst = data[head:tail]
+        pattern = self._known.get(data[start:head] + data[tail:end], UNKNOWN)
+        if pattern is UNKNOWN or tail > end:
+            return self._learn(data, start, end, dst)
+        if pattern is None:
+            return None
+        host_bits, length, key, rest = pattern
+        if _from_bytes(dst, "big") & host_bits:
+            return self._learn(data, start, end, dst)
+        prefix = _new(Prefix, (_new_address(Address, dst), length))
+        return _new(KernelRoute, (_new(Key, (prefix, *key)), *rest))
+
+    def _learn(self, data: bytes, start: int, end: int, dst: bytes) -> KernelRoute | None:
         route = decode_route(data, start, end)
-        return route if route and route.key.table == self._table else None
+        if route and route.key.table != self._table:
+            route = None
+        head, tail = start + 24, start + 24 + len(dst)
+        regular = data[start + 12 : start + 16] == TABLE_FIRST and tail <= end
+        if regular and data[start + 20 : head] == DST_SECOND.get(len(dst)):
+            shape = data[start:head] + data[tail:end]
+            if route is None:
+                self._known[shape] = None
+            elif route.key.dst.address == dst:
+                bits, length = len(dst) * 8, route.key.dst.length
+                self._known[shape] = _Pattern(
+                    (1 << (bits - length)) - 1, length, route.key[1:], route[1:]
+                )
+        return route

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from errno import EBADMSG, EINVAL, ENOENT
 from typing import TypeVar
 
@@ -57,7 +57,15 @@ CHUNK_BYTES = 128 << 10  # the default send buffer refuses more (EMSGSIZE)
 
 
 class NetlinkKernel:
-    """Opens the tables of namespaces; kernel.Kernel."""
+    """Opens the tables of namespaces; kernel.Kernel.
+
+    `home` is for a process that opens hundreds of tables in a row and whose threads are all in one
+    network namespace: a descriptor of that one, open as long as this object is used. Without it,
+    each open looks up where its thread is.
+    """
+
+    def __init__(self, home: int | None = None) -> None:
+        self._home = home
 
     def open(self, namespace: int) -> NetlinkTable:
         """The table behind an open namespace descriptor, which stays the caller's.
@@ -66,7 +74,7 @@ class NetlinkKernel:
         the thread cannot come back.
         """
         identity = os.fstat(namespace).st_ino
-        return NetlinkTable(identity, Channel(open_socket(namespace)))
+        return NetlinkTable(identity, Channel(open_socket(namespace, self._home)))
 
 
 class NetlinkTable:
@@ -89,7 +97,7 @@ class NetlinkTable:
 
     def links(self) -> dict[str, Link]:
         """Interfaces by name, with their addresses."""
-        return _sound(lambda: whole(self._links))
+        return _sound(self._links)
 
     def _links(self) -> dict[str, Link]:
         links = {}
@@ -110,7 +118,7 @@ class NetlinkTable:
     def dump(self, table: int = MAIN_TABLE) -> tuple[KernelRoute, ...]:
         """All routes of one routing table, both families; a table that is not there is empty."""
         try:
-            return _sound(lambda: whole(lambda: self._dump(table)))
+            return _sound(lambda: self._dump(table))
         except OSError as failure:
             if failure.errno == ENOENT:
                 return ()
@@ -126,7 +134,7 @@ class NetlinkTable:
 
     def rules(self) -> tuple[PolicyRule, ...]:
         """All policy rules, both families."""
-        return _sound(lambda: whole(self._rules))
+        return _sound(self._rules)
 
     def _rules(self) -> tuple[PolicyRule, ...]:
         answers = self._channel.dump(RTM_GETRULE, RULES_REQUEST)
@@ -146,54 +154,59 @@ class NetlinkTable:
             raise ForeignBatch(
                 f"a batch for namespace {batch.namespace} on the table of {self._namespace}"
             )
-        refusals: list[Refusal] = []
-        done = 0
-        while done < len(batch.operations):
-            done += self._apply_chunk(batch.operations[done : done + CHUNK_MESSAGES], refusals)
-        return tuple(refusals)
-
-    def _apply_chunk(self, operations: tuple[Operation, ...], refusals: list[Refusal]) -> int:
-        """Send what fits into one datagram; return how many operations that settled."""
-        first = sequence = self._channel.reserve(len(operations))
+        operations = batch.operations
+        first = self._channel.reserve(len(operations))
         requests: list[bytes] = []
-        size = 0
-        unsayable: list[tuple[int, Refusal]] = []
-        last = first
-        for operation in operations:
+        refused: dict[int, Refusal] = {}
+        for place, operation in enumerate(operations):
             try:
-                request = _encode(operation, sequence)
+                requests.append(_encode(operation, first + place))
             except WireError as mistake:
-                unsayable.append((sequence, Refusal(operation, EINVAL, str(mistake))))
-            else:
-                size += len(request)
-                if size > CHUNK_BYTES and requests:
-                    break
-                requests.append(request)
-                last = sequence
-            sequence += 1
-        refused = list(unsayable)
-        if requests:
-            for number, reply in _sound(lambda: self._channel.transact(requests, first, last)):
-                refused.append((number, Refusal(operations[number - first], *reply)))
-        refused.sort(key=lambda pair: pair[0])
-        refusals += [refusal for _, refusal in refused]
-        return sequence - first
+                refused[place] = Refusal(operation, EINVAL, str(mistake))
+        try:
+            for chunk in _chunks(requests):
+                for sequence, reply in self._channel.transact(chunk):
+                    place = sequence - first
+                    refused[place] = Refusal(operations[place], reply.errno, reply.message)
+        except WireError as mistake:
+            raise _unreadable(mistake) from mistake
+        return tuple(refused[place] for place in sorted(refused))
+
+
+def _chunks(requests: list[bytes]) -> Iterator[list[bytes]]:
+    """The requests in portions that one datagram holds, and whose refusals do not overflow."""
+    start = 0
+    while start < len(requests):
+        chunk = requests[start : start + CHUNK_MESSAGES]
+        while sum(map(len, chunk)) > CHUNK_BYTES:
+            chunk = chunk[: len(chunk) // 2]
+        yield chunk
+        start += len(chunk)
 
 
 def _encode(operation: Operation, sequence: int) -> bytes:
     verb, subject = operation
     if isinstance(subject, KernelRoute):
         kind, flags = ROUTE_VERBS[verb]
-        return encode_route(subject, kind, flags, sequence)
-    if verb not in RULE_VERBS:
-        raise WireError(f"a policy rule cannot be sent to {verb}")
-    kind, flags = RULE_VERBS[verb]
-    return encode_rule(subject, kind, flags, sequence)
+        request = encode_route(subject, kind, flags, sequence)
+    elif verb in RULE_VERBS:
+        kind, flags = RULE_VERBS[verb]
+        request = encode_rule(subject, kind, flags, sequence)
+    else:
+        raise WireError(f"there is no {verb!r} for policy rules")
+    if len(request) > CHUNK_BYTES:
+        raise WireError(f"a message of {len(request)} bytes")
+    return request
+
+
+def _unreadable(mistake: WireError) -> OSError:
+    """An answer that is no netlink message is an OSError to the seam, like any other trouble."""
+    return OSError(EBADMSG, f"the kernel's answer: {mistake}")
 
 
 def _sound(read: Callable[[], T]) -> T:
-    """What `read` returns; an answer that is no netlink message is an OSError like any other."""
+    """What `read` returns as a whole, read again after an interruption."""
     try:
-        return read()
+        return whole(read)
     except WireError as mistake:
-        raise OSError(EBADMSG, f"the kernel's answer: {mistake}") from mistake
+        raise _unreadable(mistake) from mistake

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from struct import Struct, error
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 __all__ = [
     "ACK",
@@ -62,15 +62,9 @@ class WireError(ValueError):
     """Bytes that are no netlink message, or a value that fits into none."""
 
 
-class Message(NamedTuple):
-    """Where one message stands in a datagram: its payload is data[start:end]."""
-
-    type: int
-    flags: int
-    sequence: int
-    port: int
-    start: int
-    end: int
+# Where one message stands in a datagram: its type, flags and sequence number, and the payload
+# data[start:end]. A plain tuple, because a dump makes ten thousand of them.
+Message: TypeAlias = "tuple[int, int, int, int, int]"
 
 
 class Reply(NamedTuple):
@@ -85,10 +79,10 @@ def messages(data: bytes) -> Iterator[Message]:
     start, size = 0, len(data)
     unpack = HEADER.unpack_from
     while size - start >= 16:
-        length, kind, flags, sequence, port = unpack(data, start)
+        length, kind, flags, sequence, _ = unpack(data, start)
         if length < 16 or length > size - start:
             raise WireError(f"a message of {length} bytes where {size - start} are left")
-        yield Message(kind, flags, sequence, port, start + 16, start + length)
+        yield kind, flags, sequence, start + 16, start + length
         start += length + 3 & ~3
     if start < size:
         raise WireError(f"{size - start} bytes are too few for a message")
@@ -138,17 +132,17 @@ def message(kind: int, flags: int, sequence: int, *parts: bytes) -> bytes:
 
 def decode_reply(data: bytes, answer: Message) -> Reply:
     """An NLMSG_ERROR, or the end of a dump: errno and the kernel's words, if it has some."""
-    start, end = answer.start, answer.end
+    kind, flags, _, start, end = answer
     if end > len(data) or end - start < 4:
         raise WireError("an acknowledgement without its error number")
     code = -INTEGER.unpack_from(data, start)[0]
-    if not answer.flags & HAS_ATTRIBUTES:
+    if not flags & HAS_ATTRIBUTES:
         return Reply(code)
     start += 4
-    if answer.type == NLMSG_ERROR:
-        start += _echoed(data, start, end, bool(answer.flags & CAPPED))
-    for kind, value in attributes(data, start, end):
-        if kind == NLMSGERR_ATTR_MSG:
+    if kind == NLMSG_ERROR:
+        start += _echoed(data, start, end, bool(flags & CAPPED))
+    for number_, value in attributes(data, start, end):
+        if number_ == NLMSGERR_ATTR_MSG:
             return Reply(code, value.rstrip(b"\0").decode("utf-8", "replace"))
     return Reply(code)
 
@@ -157,9 +151,9 @@ def _echoed(data: bytes, start: int, end: int, capped: bool) -> int:
     """How many bytes of the request an NLMSG_ERROR repeats."""
     if end - start < 16:
         raise WireError("an acknowledgement without the request's header")
-    length: int = HEADER.unpack_from(data, start)[0]
     if capped:
         return 16
+    length: int = HEADER.unpack_from(data, start)[0]
     if not 16 <= length <= end - start:
         raise WireError("an acknowledgement that repeats more than it holds")
     return length + 3 & ~3
