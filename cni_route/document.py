@@ -3,6 +3,9 @@
 Nothing raises, however odd the document: untrusted data goes in, values and problems come out.
 One bad rule never takes the others of its Route down. What is wrong in a part that decides for
 which pods the rules are, or which of them win, stops the whole Route.
+
+The modules document_*.py are this one's rooms: fields (checked reading), names and values (one
+text or number each), rules, filter, route, objects (Kubernetes' own), write (the way back).
 """
 
 from __future__ import annotations
@@ -10,10 +13,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from cni_route.document_fields import Report, describe, entries, join, quote, unknown_key
+from cni_route.document_fields import (
+    Report,
+    describe,
+    entries,
+    join,
+    quote,
+    unknown_key,
+    way_out,
+)
 from cni_route.document_objects import GROUPS, Object, read_object
 from cni_route.document_route import KIND, VERSION, read_route
-from cni_route.document_rules import SHORT, Entry, read_rules
+from cni_route.document_rules import PLUGIN, SHORT, Entry, Form, read_rules
 from cni_route.document_write import to_document
 from cni_route.model import Namespace, Pod, Problem, Route, Rule, Service, Workload
 
@@ -25,7 +36,8 @@ _MARKS = ("apiVersion", "kind", "metadata", "spec", "items")  # one of them: a w
 class Parsed(NamedTuple):
     """What the documents of one file say.
 
-    `problems` are those of the file: documents that are not read. A Route's own are in the Route.
+    `problems` are those of the file: documents that are not read, and what is wrong with objects
+    that are not Routes. A Route's own problems are in the Route.
     """
 
     routes: tuple[Route, ...] = ()
@@ -56,37 +68,35 @@ def parse(documents: Sequence[object], source: str) -> Parsed:
 
 
 def parse_rules(
-    entries: object, path: str, source: str
+    listed: object, path: str, source: str
 ) -> tuple[tuple[Rule, ...], tuple[Problem, ...]]:
     """The rules of a list that stands in no Route: the plugin's own `routes`, at `path`.
 
     Each entry is written as in a Route (dst, or namespace and name) or in the short form.
     """
     report = Report(source)
-    rules, problems = read_rules(_short(entries, path, path, report), source)
+    rules, problems = read_rules(_listed(listed, path, path, PLUGIN, report), source)
     return rules, (*report.problems, *problems)
 
 
-def _short(value: object, path: str, name: str, report: Report) -> list[Entry]:
-    """The entries of a list in the short form."""
+def _listed(value: object, path: str, name: str, form: Form, report: Report) -> list[Entry]:
+    """The entries of the list at `path`; their rules are named after `name`."""
     return [
-        Entry(entry, f"{path}[{index}]", f"{name}[{index}]", SHORT, report.document)
+        Entry(entry, f"{path}[{index}]", f"{name}[{index}]", form, report.document)
         for index, entry in enumerate(entries(value, path, report))
     ]
 
 
 class _File:
-    """What was read so far."""
+    """What was read of one file so far."""
 
     def __init__(self, source: str) -> None:
         self.source = source
         self.routes: list[Route] = []
         self.objects: list[Object] = []
         self.problems: list[Problem] = []
-        self.short: list[Entry] = []  # entries of all documents in the short form
-        self.short_report = Report(source)
-        self.is_short = False
-        self.seen: dict[tuple[str, str, str], str] = {}
+        self.short: list[tuple[list[Entry], Report]] = []  # one of each document in short form
+        self.places: dict[tuple[str, str, str], str] = {}  # by kind, namespace, name
 
     def read(self, document: object, number: int | None) -> None:
         """Read one document, whatever it is."""
@@ -100,56 +110,49 @@ class _File:
         self.problems += report.problems
 
     def _read_whole(self, document: dict[object, object], report: Report) -> None:
-        kind = document.get("kind")
+        kind, version = document.get("kind"), document.get("apiVersion")
         if not (isinstance(kind, str) and kind.endswith("List") and "items" in document):
             self._read_object(document, "", report)
             return
-        group = document.get("apiVersion")
         inner: dict[object, object] = {}
-        if kind != "List":  # in a RouteList, a PodList, the items do not say what they are
-            inner = {"apiVersion": group, "kind": kind.removesuffix("List")}
-        elif group != "v1":
-            report.add("apiVersion", f"must be v1 for a List, not {describe(group)}")
-        listed = entries(document["items"], "items", report)
-        for index, item in enumerate(listed):
+        if kind != "List":  # the items of a RouteList, a PodList need not say what they are
+            inner = {"apiVersion": version, "kind": kind.removesuffix("List")}
+        elif version != "v1":
+            report.add("apiVersion", f"must be v1 for a List, not {describe(version)}")
+        for index, item in enumerate(entries(document["items"], "items", report)):
             path = f"items[{index}]"
-            if not isinstance(item, dict):
-                report.add(path, f"must be an object, not {describe(item)}")
-            else:
+            if isinstance(item, dict):
                 self._read_object({**inner, **item}, path, report)
+            else:
+                report.add(path, f"must be an object, not {describe(item)}")
 
     def _read_object(self, data: dict[object, object], path: str, report: Report) -> None:
         kind, version = data.get("kind"), data.get("apiVersion")
-        expected = None
-        if isinstance(kind, str):
-            expected = VERSION if kind == KIND else GROUPS.get(kind)
-        if expected is None:
+        if not isinstance(kind, str) or kind not in _VERSIONS:
             report.add(path, _unread(kind))
-        elif version != expected:
+        elif version != _VERSIONS[kind]:
+            what = "is missing" if version is None else f"must not be {describe(version)}"
             report.add(
-                join(path, "apiVersion"),
-                f"must be {expected} for a {kind}, not {describe(version)}",
+                join(path, "apiVersion"), f"{what}; a {kind} is read as {_VERSIONS[kind]} only"
             )
         elif kind == KIND:
             route = read_route(data, path, report)
             if route is not None and self._is_new(kind, "", route.name, path, report):
                 self.routes.append(route)
         else:
-            found = read_object(str(kind), data, path, report)
+            found = read_object(kind, data, path, report)
             if found is not None:
                 namespace = "" if isinstance(found, Namespace) else found.namespace
-                if self._is_new(str(kind), namespace, found.name, path, report):
+                if self._is_new(kind, namespace, found.name, path, report):
                     self.objects.append(found)
 
     def _is_new(self, kind: str, namespace: str, name: str, path: str, report: Report) -> bool:
         """Whether the file has no such object yet; a second one is a problem."""
-        place = " ".join(
-            part
-            for part in (f"document {report.document}" if report.document else "", path)
-            if part
-        )
-        first = self.seen.setdefault((kind, namespace, name), place)
-        if first is place:
+        key = (kind, namespace, name)
+        first = self.places.get(key)
+        if first is None:
+            document = f"document {report.document}" if report.document else ""
+            self.places[key] = " ".join(part for part in (document, path) if part)
             return True
         shown = f"{namespace}/{name}" if namespace else name
         report.add(
@@ -158,56 +161,61 @@ class _File:
         return False
 
     def _read_short(self, document: dict[object, object] | list[object], report: Report) -> None:
-        """An entry, a list of them, or {"rules": [...]}; the Route is made at the end."""
+        """An entry, a list of them, or {"rules": [...]}; _short_route makes a Route of all."""
         number = report.document
         prefix = f"document[{number}]" if number else ""
-        self.is_short = True
         own = Report(self.source, number)
         if isinstance(document, list):
-            self.short += _short(document, "", prefix, own)
+            listed = _listed(document, "", prefix, SHORT, own)
         elif "rules" in document:
             for key in document:
                 if key != "rules":
                     own.stop("", unknown_key(key, ("rules",)))
-            self.short += _short(document["rules"], "rules", join(prefix, "rules"), own)
+            listed = _listed(document["rules"], "rules", join(prefix, "rules"), SHORT, own)
         else:
-            self.short.append(Entry(document, "", prefix or "rules[0]", SHORT, number))
-        self.short_report.problems += own.problems
-        self.short_report.stopped |= own.stopped
+            listed = [Entry(document, "", prefix or "rules[0]", SHORT, number)]
+        self.short.append((listed, own))
+
+    def _short_route(self) -> Route:
+        """The Route that all documents in the short form make up together."""
+        rules, problems = read_rules((e for listed, _ in self.short for e in listed), self.source)
+        found = [*(p for _, report in self.short for p in report.problems), *problems]
+        found.sort(key=lambda problem: problem.document or 0)
+        if any(report.stopped for _, report in self.short):
+            rules = ()
+        networks = [rule for rule in rules if rule.dst is not None]
+        services = [rule for rule in rules if rule.dst is None]
+        name = _named_after(self.source)
+        return Route(name, (*networks, *services), problems=tuple(found), source=self.source)
 
     def parsed(self) -> Parsed:
         """Everything, each kind in the order of the file."""
-        routes = list(self.routes)
-        if self.is_short:
-            rules, problems = read_rules(self.short, self.source)
-            networks = tuple(rule for rule in rules if rule.dst is not None)
-            services = tuple(rule for rule in rules if rule.dst is None)
-            report = self.short_report
-            routes.append(
-                Route(
-                    _named_after(self.source),
-                    () if report.stopped else networks + services,
-                    problems=(*report.problems, *problems),
-                    source=self.source,
-                )
-            )
-        found = self.objects
+        if self.short:
+            route = self._short_route()
+            report = Report(self.source)
+            if self._is_new(KIND, "", route.name, "", report):
+                self.routes.append(route)
+            self.problems += report.problems
         return Parsed(
-            tuple(routes),
-            tuple(o for o in found if isinstance(o, Service)),
-            tuple(o for o in found if isinstance(o, Pod)),
-            tuple(o for o in found if isinstance(o, Namespace)),
-            tuple(o for o in found if isinstance(o, Workload)),
+            tuple(self.routes),
+            tuple(o for o in self.objects if isinstance(o, Service)),
+            tuple(o for o in self.objects if isinstance(o, Pod)),
+            tuple(o for o in self.objects if isinstance(o, Namespace)),
+            tuple(o for o in self.objects if isinstance(o, Workload)),
             tuple(self.problems),
         )
 
 
+_VERSIONS = {KIND: VERSION, **GROUPS}
+_NAMES = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
+
+
 def _unread(kind: object) -> str:
     if kind is None:
-        return "kind is missing; write apiVersion and kind, or the short form without spec"
+        return "kind is missing; write apiVersion and kind, as in a manifest for kubectl"
     if not isinstance(kind, str):
         return f"kind must be a string, not {describe(kind)}"
-    return f"kind {quote(kind)} is not read here; known are {', '.join((KIND, 'List', *GROUPS))}"
+    return f"kind {quote(kind)} is not read here; {way_out(kind, (KIND, 'List', *GROUPS))}"
 
 
 def _named_after(source: str) -> str:
@@ -215,6 +223,5 @@ def _named_after(source: str) -> str:
     stem = source.rpartition("/")[2]
     for ending in (".yaml", ".yml", ".json"):
         stem = stem.removesuffix(ending)
-    kept = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
-    name = "".join(c if c in kept else "-" for c in stem.lower())
+    name = "".join(c if c in _NAMES else "-" for c in stem.lower())
     return name.strip("-")[:253].rstrip("-") or "route"

@@ -6,7 +6,7 @@ rest of a sentence that begins with the value's path. Whatever the value is, not
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from cni_route.model import Problem
@@ -28,11 +28,12 @@ __all__ = [
     "read_mapping",
     "text",
     "unknown_key",
+    "way_out",
 ]
 
 MAX_ITEMS = 4096  # entries of one list; the CRD's schema has the same bound
 _SHOWN = 64  # characters of a value that an error repeats
-_STOPPED = "; until then no rule of this Route applies"
+_STOPPED = " (until then no rule of this Route applies)"
 
 Reader = Callable[[object], Any]
 
@@ -72,7 +73,9 @@ class Report:
 
 
 def join(path: str, key: str) -> str:
-    """The path of `key` in the mapping at `path`."""
+    """The path of `key` in the mapping at `path`; an odd key is quoted."""
+    if not key.isprintable() or len(key) > _SHOWN:
+        key = quote(key)
     return f"{path}.{key}" if path else key
 
 
@@ -102,9 +105,11 @@ def describe(value: object) -> str:
 def text(value: object) -> str:
     """A string, the blanks around it trimmed."""
     if isinstance(value, str):
+        if not value.isascii() and any("\ud800" <= c <= "\udfff" for c in value):
+            raise Wrong(f"{quote(value)} holds half a character; write it as text")
         return value.strip()
-    way_out = "; put it in quotes" if isinstance(value, (bool, int, float)) else ""
-    raise Wrong(f"must be a string, not {describe(value)}{way_out}")
+    fix = "; put it in quotes" if isinstance(value, (bool, int, float)) else ""
+    raise Wrong(f"must be a string, not {describe(value)}{fix}")
 
 
 def boolean(value: object) -> bool:
@@ -119,12 +124,14 @@ def integer(value: object, low: int, high: int) -> int:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int):
-        way_out = ""
+        fix = ""
         if isinstance(value, str) and value.strip().lstrip("+-").isdecimal():
-            way_out = "; take the quotes away"
-        raise Wrong(f"must be a whole number, not {describe(value)}{way_out}")
+            fix = "; take the quotes away"
+        raise Wrong(f"must be a whole number, not {describe(value)}{fix}")
     if not low <= value <= high:
-        raise Wrong(f"must be from {low} to {high}, not {describe(value).split()[-1]}")
+        raise Wrong(
+            f"must be from {low} to {high}, not {describe(value).removeprefix('the number ')}"
+        )
     return value
 
 
@@ -143,17 +150,16 @@ def entries(value: object, path: str, report: Report) -> list[object]:
         report.add(path, f"must be a list, not {describe(value)}; write it as [...]")
         return []
     if len(value) > MAX_ITEMS:
-        report.add(path, f"has {len(value)} entries, and only the first {MAX_ITEMS} are read")
+        report.add(path, f"has {len(value)} entries; only {MAX_ITEMS} are read: split the list")
     return value[:MAX_ITEMS]
 
 
-def one_of(value: object, choices: Iterable[str], what: str) -> str:
+def one_of(value: object, choices: Sequence[str], what: str) -> str:
     """One of a few words, as they are written."""
     word = text(value)
-    choices = tuple(choices)
     if word in choices:
         return word
-    raise Wrong(f"{quote(word)} is not {what}; {_way_out(word, choices)}")
+    raise Wrong(f"{quote(word)} is not {what}; {way_out(word, choices)}")
 
 
 def read_mapping(
@@ -180,12 +186,13 @@ def unknown_key(key: object, known: Iterable[str]) -> str:
     """The sentence about a key that nothing reads."""
     if not isinstance(key, str):
         return f"has {describe(key)} as a key; keys are strings"
-    return f"unknown key {quote(key)}; {_way_out(key, tuple(known))}"
+    return f"unknown key {quote(key)}; {way_out(key, tuple(known))}"
 
 
-def _way_out(word: str, choices: tuple[str, ...]) -> str:
+def way_out(word: str, choices: Sequence[str]) -> str:
+    """What to write in place of `word`: the choice that is near, or all of them."""
     near = did_you_mean(word, choices)
-    return f"did you mean {near}?" if near else f"known are {', '.join(choices)}"
+    return f"did you mean {near}?" if near else f"known: {', '.join(choices)}"
 
 
 # What people call these keys elsewhere: route-override, netplan, nmstate, ip route.
@@ -206,7 +213,7 @@ _ELSEWHERE = {
 }
 
 
-def did_you_mean(word: str, choices: Iterable[str]) -> str | None:
+def did_you_mean(word: str, choices: Sequence[str]) -> str | None:
     """The choice that `word` was probably meant to be, if one is near."""
     if len(word) > _SHOWN:
         return None
@@ -216,7 +223,7 @@ def did_you_mean(word: str, choices: Iterable[str]) -> str | None:
     if best[0] <= min(2, len(word) // 2):
         return best[1]
     usual = _ELSEWHERE.get(low)
-    return usual if any(usual == choice for _, choice in near) else None
+    return usual if usual in choices else None
 
 
 def _distance(a: str, b: str) -> int:

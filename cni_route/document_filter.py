@@ -6,8 +6,8 @@ to spare. So document.py stops the whole Route for whatever is reported from her
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 from cni_route.document_fields import (
     Reader,
@@ -19,7 +19,6 @@ from cni_route.document_fields import (
     mapping,
     one_of,
     read_mapping,
-    unknown_key,
 )
 from cni_route.document_names import label_key, label_name, label_value, subdomain
 from cni_route.model import Filter, LabelExpression, Selector
@@ -28,6 +27,7 @@ __all__ = ["KINDS", "WORKLOADS", "read_filter"]
 
 WORKLOADS = ("Deployment", "ReplicaSet", "DaemonSet", "StatefulSet", "Job", "CronJob")
 KINDS = ("Pod", "Namespace", *WORKLOADS)
+_T = TypeVar("_T")
 _OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist")
 
 
@@ -36,17 +36,21 @@ def read_filter(value: object, path: str, report: Report) -> Filter:
     if not isinstance(value, dict):
         report.add(path, f"must be a mapping with include and exclude, not {describe(value)}")
         return Filter()
-    lists: dict[object, tuple[Selector, ...]] = {"include": (), "exclude": ()}
-    for key, listed in value.items():
-        if key not in lists:
-            report.add(path, unknown_key(key, ("include", "exclude")))
-            continue
-        at = join(path, str(key))
-        lists[key] = tuple(
-            _selector(entry, f"{at}[{index}]", report)
-            for index, entry in enumerate(entries(listed, at, report))
-        )
-    return Filter(lists["include"], lists["exclude"])
+    readers: dict[str, Reader] = {
+        "include": lambda listed: _each(_selector, listed, join(path, "include"), report),
+        "exclude": lambda listed: _each(_selector, listed, join(path, "exclude"), report),
+    }
+    return Filter(**read_mapping(value, path, readers, report))
+
+
+def _each(
+    read: Callable[[object, str, Report], _T], value: object, path: str, report: Report
+) -> tuple[_T, ...]:
+    """Every entry of the list at `path`, read."""
+    return tuple(
+        read(entry, f"{path}[{index}]", report)
+        for index, entry in enumerate(entries(value, path, report))
+    )
 
 
 def _kind(value: object) -> str:
@@ -57,32 +61,28 @@ _SELECTOR: dict[str, Reader] = {
     "kind": _kind,
     "namespace": label_name,
     "name": subdomain,
-    "selector": mapping,
 }
 
 
 def _selector(value: object, path: str, report: Report) -> Selector:
-    nothing = Selector("Pod")
     if not isinstance(value, dict):
-        report.add(
-            path, f"must be a mapping like {{kind: Namespace, name: prod}}, not {describe(value)}"
-        )
-        return nothing
-    fields: dict[str, Any] = {}
-    for key, inner in value.items():
-        if key == "selector" and isinstance(inner, dict):
-            fields["labels"] = _labels(inner, join(path, "selector"), report)
-        else:
-            fields.update(read_mapping({key: inner}, path, _SELECTOR, report))
+        example = "{kind: Namespace, name: prod}"
+        report.add(path, f"must be a mapping like {example}, not {describe(value)}")
+        return Selector("")
+    readers = {
+        **_SELECTOR,
+        "selector": lambda inner: _labels(mapping(inner), join(path, "selector"), report),
+    }
+    fields = read_mapping(value, path, readers, report)
     if value.get("kind") is None:
         report.add(join(path, "kind"), f"is missing; write one of {', '.join(KINDS)}")
     if fields.get("kind") == "Namespace" and "namespace" in fields:
         report.add(join(path, "namespace"), "means nothing for a Namespace; write name instead")
     return Selector(
-        fields.get("kind", "Pod"),
+        fields.get("kind", ""),
         fields.get("namespace"),
         fields.get("name"),
-        fields.get("labels"),
+        fields.get("selector"),
     )
 
 
@@ -90,29 +90,18 @@ def _labels(
     value: Mapping[object, object], path: str, report: Report
 ) -> tuple[LabelExpression, ...]:
     """A Kubernetes label selector; all of what it asks for must hold."""
-    found: dict[object, tuple[LabelExpression, ...]] = {}
-    for key, inner in value.items():
-        at = join(path, str(key)) if isinstance(key, str) else path
-        if key == "matchLabels":
-            found[key] = _match_labels(inner, at, report)
-        elif key == "matchExpressions":
-            found[key] = tuple(
-                _expression(entry, f"{at}[{index}]", report)
-                for index, entry in enumerate(entries(inner, at, report))
-            )
-        else:
-            report.add(path, unknown_key(key, ("matchLabels", "matchExpressions")))
-    return found.get("matchLabels", ()) + found.get("matchExpressions", ())
+    expressions = join(path, "matchExpressions")
+    readers: dict[str, Reader] = {
+        "matchLabels": lambda inner: _match_labels(inner, join(path, "matchLabels"), report),
+        "matchExpressions": lambda inner: _each(_expression, inner, expressions, report),
+    }
+    found = read_mapping(value, path, readers, report)
+    return (*found.get("matchLabels", ()), *found.get("matchExpressions", ()))
 
 
 def _match_labels(value: object, path: str, report: Report) -> tuple[LabelExpression, ...]:
-    if value is None:
-        return ()
-    if not isinstance(value, dict):
-        report.add(path, f"must be a mapping like {{tier: cache}}, not {describe(value)}")
-        return ()
     wanted = []
-    for key, label in value.items():
+    for key, label in mapping(value).items():
         try:
             name = label_key(key)
         except Wrong as error:
@@ -139,13 +128,10 @@ _EXPRESSION: dict[str, Reader] = {"key": label_key, "operator": _operator, "valu
 
 
 def _expression(value: object, path: str, report: Report) -> LabelExpression:
-    nothing = LabelExpression("", "Exists")
     if not isinstance(value, dict):
-        report.add(
-            path,
-            f"must be a mapping like {{key: tier, operator: Exists}}, not {describe(value)}",
-        )
-        return nothing
+        example = "{key: tier, operator: Exists}"
+        report.add(path, f"must be a mapping like {example}, not {describe(value)}")
+        return LabelExpression("", "Exists")
     fields = read_mapping(value, path, _EXPRESSION, report)
     for key, example in (("key", "the label's key"), ("operator", " or ".join(_OPERATORS))):
         if value.get(key) is None:
@@ -155,4 +141,4 @@ def _expression(value: object, path: str, report: Report) -> LabelExpression:
         report.add(join(path, "values"), f"is missing; {operator} needs at least one")
     if operator in ("Exists", "DoesNotExist") and values:
         report.add(join(path, "values"), f"must not be there: {operator} asks for the key alone")
-    return LabelExpression(fields.get("key", ""), fields.get("operator", "Exists"), values)
+    return LabelExpression(fields.get("key", ""), operator or "Exists", values)

@@ -85,11 +85,10 @@ def _generation(value: object) -> int:
 
 def _labels(value: object) -> tuple[tuple[str, str], ...]:
     labels = mapping(value)
-    for key, label in labels.items():
-        if not isinstance(key, str) or not isinstance(label, str):
-            wrong = label if isinstance(key, str) else key
-            raise Wrong(f"must hold strings only, not {describe(wrong)}; put it in quotes")
-    return tuple(labels.items())  # type: ignore[arg-type]  # just checked
+    try:
+        return tuple((text(key), text(label)) for key, label in labels.items())
+    except Wrong as error:
+        raise Wrong(f"each name and value {error}") from None
 
 
 def _config_hash(value: object) -> str:

@@ -1,4 +1,4 @@
-"""A Route document: its spec, and how much of it may apply."""
+"""A Route document: its rules, and whether they may apply at all."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from cni_route.document_fields import (
 from cni_route.document_filter import read_filter
 from cni_route.document_objects import read_metadata
 from cni_route.document_rules import NETWORKS, SERVICES, Entry, read_rules
-from cni_route.model import Filter, Route, Rule
+from cni_route.model import Route, Rule
 
 __all__ = ["KIND", "VERSION", "read_route"]
 
@@ -27,6 +27,7 @@ VERSION = "k8s.ovn.org/v1"
 
 _TOP = ("apiVersion", "kind", "metadata", "spec", "status")
 _SPEC = ("route", "svc", "mode", "priority", "feature_gate", "filter")
+_FORMS = {"route": NETWORKS, "svc": SERVICES}
 
 
 def read_route(data: dict[object, object], path: str, report: Report) -> Route | None:
@@ -36,8 +37,6 @@ def read_route(data: dict[object, object], path: str, report: Report) -> Route |
     """
     own = Report(report.source, report.document)
     metadata, spec = None, _Spec()
-    if "metadata" not in data:
-        metadata = read_metadata({}, join(path, "metadata"), own)
     for key, value in data.items():
         if key == "metadata":
             metadata = read_metadata(value, join(path, "metadata"), own)
@@ -45,6 +44,8 @@ def read_route(data: dict[object, object], path: str, report: Report) -> Route |
             spec.read(value, join(path, "spec"), own)
         elif key not in _TOP:
             own.stop(path, unknown_key(key, _TOP))
+    if "metadata" not in data:
+        read_metadata({}, join(path, "metadata"), own)
     if metadata is None:
         report.problems += own.problems
         return None
@@ -54,14 +55,14 @@ def read_route(data: dict[object, object], path: str, report: Report) -> Route |
         metadata.uid,
         metadata.generation,
         metadata.created,
-        source=report.source,
         problems=tuple(own.problems),
+        source=report.source,
         **spec.settings,
     )
 
 
 class _Spec:
-    """What a spec says, read key by key."""
+    """What a spec says; `settings` are fields of Route by name."""
 
     def __init__(self) -> None:
         self.networks: tuple[Rule, ...] = ()
@@ -77,65 +78,59 @@ class _Spec:
             return
         for key, inner in value.items():
             if key == "route":
-                self.networks = _rules(inner, path, key, report)
+                self.networks = _rules(key, inner, path, report)
             elif key == "svc":
-                self.services = _rules(inner, path, key, report)
+                self.services = _rules(key, inner, path, report)
             elif key not in _SPEC:
                 report.stop(path, unknown_key(key, _SPEC))
+            elif key == "feature_gate" and inner is not None:
+                self.settings[key] = _feature_gate(inner, join(path, key), report)
             elif inner is not None:
-                self._setting(str(key), inner, join(path, str(key)), report)
+                self._decide(str(key), inner, join(path, str(key)), report)
 
-    def _setting(self, key: str, value: object, path: str, report: Report) -> None:
-        if key == "feature_gate":
-            self.settings[key] = _feature_gate(value, path, report)
-            return
+    def _decide(self, key: str, value: object, path: str, report: Report) -> None:
+        """Read what decides for which pods the rules are, or which of them win."""
         part = Report(report.source, report.document)
-        if key == "filter":
-            self.settings[key] = read_filter(value, path, part)
+        try:
+            if key == "filter":
+                found: object = read_filter(value, path, part)
+            elif key == "mode":
+                found = one_of(value, ("Apply", "Observe"), "a mode")
+            else:
+                found = integer(value, -(2**31), 2**31 - 1)
+        except Wrong as error:
+            part.add(path, str(error))
+        if part.problems:
+            report.stop_for(part)
         else:
-            try:
-                self.settings[key] = _mode(value) if key == "mode" else _priority(value)
-            except Wrong as error:
-                part.add(path, str(error))
-        report.stop_for(part)
-        if part.problems and key == "filter":
-            self.settings[key] = Filter()
+            self.settings[key] = found
 
 
-def _rules(value: object, path: str, key: str, report: Report) -> tuple[Rule, ...]:
-    form = NETWORKS if key == "route" else SERVICES
+def _rules(key: str, value: object, path: str, report: Report) -> tuple[Rule, ...]:
     at = join(path, key)
     rules, problems = read_rules(
-        [
-            Entry(entry, f"{at}[{index}]", f"spec.{key}[{index}]", form, report.document)
+        (
+            Entry(entry, f"{at}[{index}]", f"spec.{key}[{index}]", _FORMS[key], report.document)
             for index, entry in enumerate(entries(value, at, report))
-        ],
+        ),
         report.source,
     )
     report.problems += problems
     return rules
 
 
-def _mode(value: object) -> str:
-    return one_of(value, ("Apply", "Observe"), "a mode")
-
-
-def _priority(value: object) -> int:
-    return integer(value, -(2**31), 2**31 - 1)
-
-
 def _feature_gate(value: object, path: str, report: Report) -> tuple[tuple[str, str], ...]:
-    """Strings by name; which of them are known is for the status to say."""
+    """Strings by name; which of the names are known is for the status to say."""
     if not isinstance(value, dict):
         report.add(path, f"must be a mapping of strings, not {describe(value)}")
         return ()
-    gates = []
+    gates = {}
     for key, inner in value.items():
-        if not isinstance(key, str):
-            report.add(path, f"has {describe(key)} as a key; keys are strings")
-            continue
         try:
-            gates.append((key, text(inner)))
+            gates[text(key)] = text(inner)
         except Wrong as error:
-            report.add(join(path, key), str(error))
-    return tuple(gates)
+            if isinstance(key, str):
+                report.add(join(path, key), str(error))
+            else:
+                report.add(path, f"each name {error}")
+    return tuple(gates.items())

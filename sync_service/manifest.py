@@ -1,290 +1,203 @@
-"""Text of manifests becomes documents: JSON, or YAML as kubectl reads it.
+"""Manifests: the text of a file becomes documents, and documents become text again.
 
-"As kubectl reads it" is what sigs.k8s.io/yaml does: numbers in base 60 and timestamps are
-strings, keys are strings, a leading 0 is octal. Where kubectl would make booleans of yes, no, on,
-off, y and n, they stay the strings they look like; only true and false are booleans. A key twice
-in one mapping is an error.
+JSON, or YAML as kubectl reads it: numbers in base 60 and timestamps are strings, keys are strings,
+a leading 0 is octal, a key twice in one mapping is an error. Of the words that kubectl takes for
+booleans only true and false are: no, on or y stay strings, as nothing here means them otherwise.
 
 Files are untrusted: their size, their depth and what their aliases expand to are bounded.
 """
 
 from __future__ import annotations
 
-import io
 import json
-import math
 import os
-import re
+import stat
 import sys
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import yaml
 
 from cni_route.document import Parsed, parse
+from sync_service.manifest_yaml import Refused, is_ambiguous, load_events, place
 
-__all__ = ["STANDARD_INPUT", "ManifestError", "load_text", "read"]
+__all__ = ["STANDARD_INPUT", "ManifestError", "dump_text", "load_text", "read"]
 
 MAX_BYTES = 8 << 20
-MAX_NODES = 1 << 20  # values in all documents of a file, aliases expanded
-MAX_DEPTH = 64
 STANDARD_INPUT = "-"
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 class ManifestError(Exception):
     """A file that cannot be read as documents; the text is a sentence with file and line."""
 
 
+# ------------------------------------------------------------------------- files
+
+
 def read(path: str) -> Parsed:
     """Read a file, or standard input for "-"; ManifestError where no document comes out."""
-    source = "<stdin>" if path == STANDARD_INPUT else path
-    return parse(load_text(_text(path, source), source), source)
+    if path == STANDARD_INPUT:
+        source = "stdin"
+        raw = sys.stdin.buffer.read(MAX_BYTES + 1)
+    else:
+        source = os.fsencode(path).decode("utf-8", "replace")
+        raw = _read_file(path, source)
+    return parse(load_text(_decode(raw, source), source), source)
 
 
-def _text(path: str, source: str) -> str:
+def _read_file(path: str, source: str) -> bytes:
     try:
-        # A FIFO or a device that somebody put into the folder must not hold up its reader.
-        if path != STANDARD_INPUT and not os.path.isfile(path):
-            os.stat(path)
-            raise ManifestError(f"{source}: is not a file")
-        with sys.stdin.buffer if path == STANDARD_INPUT else open(path, "rb") as file:
-            raw = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise ManifestError(f"{source}: cannot be read: {error.strerror}") from None
+        with open(path, "rb", opener=_open_at_once) as file:
+            if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                return file.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ManifestError(f"{source}: cannot be read: {reason}") from None
+    raise ManifestError(f"{source}: is not a regular file; give it on standard input, as -")
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Open without waiting for whoever has a FIFO's other end."""
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
+def _decode(raw: bytes, source: str) -> str:
     if len(raw) > MAX_BYTES:
         raise ManifestError(f"{source}: is larger than {MAX_BYTES >> 20} MiB; split it")
     try:
-        return raw.decode("utf-8-sig")
+        return raw.decode("utf-8")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
+        byte = raw[error.start]
         raise ManifestError(
-            f"{source}: line {line} is not UTF-8 (byte 0x{raw[error.start]:02x}); "
-            "save the file as UTF-8"
+            f"{source}: line {line}: the byte 0x{byte:02x} is not UTF-8; save the file as UTF-8"
         ) from None
 
 
+# ------------------------------------------------------------------------- text to documents
+
+
 def load_text(text: str, source: str) -> list[object]:
-    """The documents in `text`, None for an empty one; ManifestError where it is neither
-    YAML nor JSON.
+    """The documents in `text`, None for an empty one; ManifestError where there are none.
+
+    What begins like JSON is read as JSON, as YAML only if it is none and `source` is no .json.
     """
     text = text.removeprefix("\ufeff")
     if text.lstrip()[:1] in ("{", "["):
         try:
-            return [_load_json(text)]
-        except _Twice:
-            pass  # the YAML reader says where
+            return _load_json(text)
+        except _Twice as twice:
+            raise _twice_in_json(text, source, twice) from None
         except RecursionError:
-            raise ManifestError(f"{source}: is nested too deeply") from None
+            raise ManifestError(f"{source}: too many levels are nested here") from None
         except ValueError as error:
             if source.endswith(".json"):
-                raise ManifestError(f"{source}: {_json_place(error)}") from None
+                raise ManifestError(f"{source}: {_json_sentence(error)}") from None
     return _load_yaml(text, source)
 
 
-# ------------------------------------------------------------------------- JSON
-
-
 class _Twice(Exception):
-    """A key stands twice in one JSON object."""
+    """A key that stands twice in one JSON object."""
 
 
-def _load_json(text: str) -> object:
-    return json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+def _load_json(text: str) -> list[object]:
+    """One document, or several behind each other."""
+    documents = []
+    at = len(text) - len(text.lstrip())
+    while at < len(text):
+        document, end = _JSON.raw_decode(text, at)
+        documents.append(document)
+        at = end + len(text[end:]) - len(text[end:].lstrip())
+    return documents
 
 
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise _Twice
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                raise _Twice(key)
+            seen.add(key)
     return found
+
+
+def _integer(digits: str) -> int | float:
+    # Python will not read integers of any length, and none here has more than 10 digits.
+    return int(digits) if len(digits) <= 100 else float(digits)
 
 
 def _no_constant(word: str) -> NoReturn:
     raise ValueError(f"{word} is not JSON")
 
 
-def _json_place(error: ValueError) -> str:
+_JSON = json.JSONDecoder(object_pairs_hook=_unique, parse_int=_integer, parse_constant=_no_constant)
+
+
+def _json_sentence(error: ValueError) -> str:
     if isinstance(error, json.JSONDecodeError):
-        return f"line {error.lineno}, column {error.colno}: is not JSON: {error.msg}"
+        what = error.msg[:1].lower() + error.msg[1:]
+        return f"line {error.lineno}, column {error.colno}: is not JSON: {what}"
     return str(error)
 
 
-# ------------------------------------------------------------------------- YAML
+def _twice_in_json(text: str, source: str, twice: _Twice) -> ManifestError:
+    """The error for a key that stands twice; JSON's reader knows no line, but YAML's does."""
+    try:
+        _load_yaml(text, source)
+    except ManifestError as error:
+        if "stands twice" in str(error):
+            return error
+    return ManifestError(
+        f"{source}: the key {twice.args[0]!r} stands twice in one mapping; keep one"
+    )
 
 
 def _load_yaml(text: str, source: str) -> list[object]:
     try:
-        builder = _Builder()
-        for event in yaml.parse(io.StringIO(text), Loader=_Loader):
-            builder.take(event)
-        return builder.documents
-    except _Refused as refused:
+        return load_events(yaml.parse(text, Loader=_Loader))
+    except Refused as refused:
         raise ManifestError(f"{source}: {refused}") from None
     except yaml.YAMLError as error:
-        raise ManifestError(f"{source}: {_yaml_place(error)}") from None
-    except ValueError as error:  # a character that no encoding has
-        raise ManifestError(f"{source}: is not text: {error}") from None
+        raise ManifestError(f"{source}: {_yaml_sentence(error)}") from None
+    except ValueError:  # a surrogate: no text in UTF-8
+        raise ManifestError(f"{source}: holds half a character; save it as UTF-8") from None
 
 
-class _Refused(Exception):
-    """Valid YAML that is not read, with its place."""
-
-    def __init__(self, event: yaml.Event, message: str) -> None:
-        super().__init__(f"{_place(event.start_mark)}{message}")
-
-
-def _yaml_place(error: yaml.YAMLError) -> str:
+def _yaml_sentence(error: yaml.YAMLError) -> str:
     what = getattr(error, "problem", None) or str(error).splitlines()[0]
-    return f"{_place(getattr(error, 'problem_mark', None))}is not YAML: {what}"
+    return f"{place(getattr(error, 'problem_mark', None))}is not YAML: {what}"
 
 
-def _place(mark: Any) -> str:
-    return f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+# ------------------------------------------------------------------------- documents to text
 
 
-class _Open:
-    """A list or mapping that is being read."""
-
-    __slots__ = ("anchor", "before", "key", "merged", "value")
-
-    def __init__(self, value: list[object] | dict[str, object], anchor: str | None, before: int):
-        self.value = value
-        self.anchor = anchor
-        self.before = before  # nodes counted before it
-        self.key: str | None = None  # read, its value not yet
-        self.merged: list[object] = []  # values of `<<`
-
-
-class _Builder:
-    """Makes documents of a stream of YAML events; does not recurse."""
-
-    def __init__(self) -> None:
-        self.documents: list[object] = []
-        self.stack: list[_Open] = []
-        self.anchors: dict[str, tuple[object, int]] = {}  # value, nodes in it
-        self.count = 0
-
-    def take(self, event: yaml.Event) -> None:
-        """Take the next event."""
-        if isinstance(event, yaml.ScalarEvent):
-            self._scalar(event)
-        elif isinstance(event, yaml.AliasEvent):
-            self._alias(event)
-        elif isinstance(event, yaml.MappingStartEvent):
-            self._begin(event, {}, "map")
-        elif isinstance(event, yaml.SequenceStartEvent):
-            self._begin(event, [], "seq")
-        elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
-            self._end()
-        elif isinstance(event, yaml.DocumentStartEvent):
-            self.anchors.clear()
-
-    def _scalar(self, event: yaml.ScalarEvent) -> None:
-        plain = event.style is None or event.style == ""
-        top = self.stack[-1] if self.stack else None
-        if top is not None and isinstance(top.value, dict) and top.key is None:
-            self._key(top, event.value, event)
-            return
-        value: object = event.value
-        if event.tag in (None, "!"):
-            value = resolve(event.value) if plain and event.tag is None else event.value
-        elif event.tag in _SCALAR_TAGS:
-            value = resolve(event.value) if event.tag != _TAG + "str" else event.value
-        else:
-            raise _Refused(event, f"the tag {event.tag} is not read here; leave it out")
-        self._add(value, event)
-        if event.anchor:
-            self.anchors[event.anchor] = (value, 1)
-
-    def _key(self, top: _Open, key: str, event: yaml.Event) -> None:
-        assert isinstance(top.value, dict)
-        if key in top.value:
-            raise _Refused(event, f"the key {key!r} stands twice in one mapping; keep one")
-        top.key = key
-        self._room(event, 1)
-
-    def _room(self, event: yaml.Event, nodes: int) -> None:
-        self.count += nodes
-        if self.count > MAX_NODES:
-            raise _Refused(event, f"there are more than {MAX_NODES} values here, aliases expanded")
-
-    def _add(self, value: object, event: yaml.Event, nodes: int = 1) -> None:
-        self._room(event, nodes)
-        if not self.stack:
-            self.documents.append(value)
-            return
-        top = self.stack[-1]
-        if isinstance(top.value, list):
-            top.value.append(value)
-        elif top.key is None:
-            raise _Refused(event, "a key must be a string, not a list or mapping")
-        else:
-            top.value[top.key] = value
-            top.key = None
-
-    def _begin(
-        self,
-        event: yaml.CollectionStartEvent,
-        value: list[object] | dict[str, object],
-        tag: str,
-    ) -> None:
-        if event.tag not in (None, "!", _TAG + tag):
-            raise _Refused(event, f"the tag {event.tag} is not read here; leave it out")
-        if len(self.stack) >= MAX_DEPTH:
-            raise _Refused(event, f"more than {MAX_DEPTH} levels are nested here")
-        before = self.count
-        self._add(value, event)
-        if event.anchor:
-            self.anchors.pop(event.anchor, None)  # an alias to it in itself is an error
-        self.stack.append(_Open(value, event.anchor, before))
-
-    def _end(self) -> None:
-        done = self.stack.pop()
-        if done.anchor:
-            self.anchors[done.anchor] = (done.value, self.count - done.before)
-
-    def _alias(self, event: yaml.AliasEvent) -> None:
-        if event.anchor not in self.anchors:
-            raise _Refused(event, f"the anchor {event.anchor!r} is not defined before this place")
-        value, nodes = self.anchors[event.anchor]
-        self._add(value, event, nodes)
+def dump_text(documents: Sequence[object]) -> str:
+    """YAML for people, short lists and mappings on one line; load_text reads the same back."""
+    return yaml.dump_all(
+        documents,
+        Dumper=_Writer,
+        default_flow_style=None,
+        sort_keys=False,
+        allow_unicode=True,
+        width=100,
+    )
 
 
-_TAG = "tag:yaml.org,2002:"
-_SCALAR_TAGS = frozenset(_TAG + name for name in ("str", "int", "float", "bool", "null"))
+class _Writer(_Dumper):  # type: ignore[misc]  # which one it is depends on the machine
+    """Quotes what any reader of YAML could take for something else than a string."""
 
-_WORDS: dict[str, object] = {
-    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
-    **dict.fromkeys(("true", "True", "TRUE"), True),
-    **dict.fromkeys(("false", "False", "FALSE"), False),
-    **dict.fromkeys((".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF"), math.inf),
-    **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), -math.inf),
-    **dict.fromkeys((".nan", ".NaN", ".NAN"), math.nan),
-}
-_INTEGER = re.compile(
-    r"[-+]?(?:0[bB]_*[01][01_]*|0[oO]?[0-7_]*|0[xX]_*[0-9a-fA-F][0-9a-fA-F_]*|[1-9][0-9_]*)$",
-    re.ASCII,
-)
-_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$", re.ASCII)
-_FIRST = frozenset("0123456789+-.~nNtTfF")
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
+        """Write everything out, however often it is there."""
+        return True
 
 
-def resolve(word: str) -> object:
-    """What an unquoted word stands for."""
-    if word and word[0] not in _FIRST:
-        return word
-    if word in _WORDS:
-        return _WORDS[word]
-    plain = word.replace("_", "")
-    if len(plain) > 100:
-        return word
-    if _INTEGER.match(plain):
-        sign = -1 if plain[0] == "-" else 1
-        digits = plain.lstrip("+-").lower()
-        if digits[:1] == "0" and digits[1:].isdecimal():
-            return sign * int(digits, 8)
-        return sign * int(digits, 0)
-    if _FLOAT.match(plain):
-        return float(plain)
-    return word
+def _write_string(writer: yaml.SafeDumper, word: str) -> yaml.ScalarNode:
+    style = '"' if is_ambiguous(word) else None
+    return writer.represent_scalar("tag:yaml.org,2002:str", word, style=style)
+
+
+_Writer.add_representer(str, _write_string)
