@@ -177,7 +177,7 @@ class Demo:
         self.screen.table(pod)
         self.screen.output("cni-route pods", self.node.cni_route("pods").stdout)
         for each in self.pods:
-            until(partial(link_local_settled, each), "link-local addresses")
+            until(each.settled, "link-local addresses")
             self.made[each.sandbox.name] = each.foreign()
 
     def switch(self) -> None:
@@ -257,12 +257,6 @@ class Demo:
 def median(values: list[float]) -> float:
     """The middle one."""
     return sorted(values)[len(values) // 2]
-
-
-def link_local_settled(pod: Pod) -> bool:
-    """Whether the kernel has put in fe80::/64 for each NIC, which it does a moment later."""
-    there = [row for row in pod.routes() if row["dst"] == "fe80::/64"]
-    return len(there) == len(pod.results) - 1  # lo has none
 
 
 def is_made(pod: Pod, made: list[Row]) -> bool:

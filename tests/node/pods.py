@@ -62,6 +62,11 @@ class Pod:
         rows = [row for row in self.routes() if row.get("protocol") not in (OWN, BACKUP)]
         return sorted(rows, key=lambda row: json.dumps(row, sort_keys=True))
 
+    def settled(self) -> bool:
+        """Whether the kernel has put in fe80::/64 for each NIC, which it does a moment later."""
+        there = [row for row in self.routes() if row["dst"] == "fe80::/64"]
+        return len(there) == len(self.results) - 1  # lo has none
+
     def policy_rules(self) -> list[Row]:
         """The policy rules of both families."""
         return [

@@ -26,7 +26,7 @@ def runtime(bare_node: Node) -> Runtime:
 
 def test_a_pod_has_the_tables_of_a_dual_cni_cluster(runtime: Runtime) -> None:
     pod = make_pod(runtime, "web")
-    until(lambda: sum(row["dst"] == "fe80::/64" for row in pod.routes()) == 2, "link-local")
+    until(pod.settled, "link-local addresses")
     assert [line_of(row) for row in pod.foreign()] == [
         "169.254.1.1 dev eth0",
         "default dev eth0 via 169.254.1.1",
