@@ -1,0 +1,146 @@
+"""The plugin without the service: the same verbs, from the last snapshot and the own rules.
+
+Alone it only adds: what a snapshot lacks may exist by now, and nothing would put it back.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from typing import NamedTuple
+
+from cni_route.cni import protocol, settings
+from cni_route.cni.frame import MAX_BODY, Answer
+from cni_route.cni.protocol import CniError, Code
+from cni_route.cni.verbs import Call, Context, handle
+from cni_route.model import BACKUP_PROTOCOL, OWN_PROTOCOL, Pod
+from cni_route.reconcile import Options, Outcome, reconcile
+from cni_route.record import Record
+from cni_route.sandbox import Sandboxes
+from cni_route.untrusted import BadValue, Reader
+from cni_route.view import EMPTY, View, from_json
+
+__all__ = ["MAX_AGE", "Snapshot", "answer", "main", "read_snapshot"]
+
+MAX_AGE = 24 * 3600  # seconds
+_VERSION = 1  # of the snapshot's envelope
+_MAX_SNAPSHOT = 256 << 20  # bytes
+
+
+class Snapshot(NamedTuple):
+    """What the service last knew; `trouble` is a sentence where that cannot be used."""
+
+    view: View = EMPTY
+    protocol: int = OWN_PROTOCOL
+    backup_protocol: int = BACKUP_PROTOCOL
+    agent: tuple[str, str] = ("", "")  # namespace and name of its DaemonSet
+    trouble: str = ""
+
+
+def main(socket: str, state_dir: str) -> int:
+    """Carry out the call that environment and standard input make; the process's exit code.
+
+    `socket` is the service's where the configuration names none.
+    """
+    environment = {n: v for n, v in os.environ.items() if n.startswith("CNI_")}
+    if not environment.get("CNI_COMMAND"):
+        about = f"cni-route: a CNI plugin; CNI versions {', '.join(protocol.VERSIONS)}"
+        print(f"{about}; CNI_COMMAND says what to do", file=sys.stderr)
+        return 0
+    try:
+        stdin = _read(0, MAX_BODY)
+    except OSError as error:
+        fault = CniError(Code.IO, f"standard input cannot be read: {error.strerror}")
+        done = protocol.error_answer(fault, protocol.NEWEST)
+    else:
+        done = answer(environment, stdin, socket, state_dir)
+    view = memoryview(done.stdout)
+    while view:
+        view = view[os.write(1, view) :]
+    return done.exit_code
+
+
+def answer(environment: dict[str, str], stdin: bytes, socket: str, state_dir: str) -> Answer:
+    """What the plugin answers to one call without the service."""
+    if len(stdin) > MAX_BODY:
+        fault = CniError(Code.DECODE, f"standard input is over the bound of {MAX_BODY} bytes")
+        return protocol.error_answer(fault, protocol.NEWEST)
+    # only an ADD decides anything, and only it and STATUS say whether it could be done
+    needs = environment["CNI_COMMAND"] in ("ADD", "STATUS", "CHECK")
+    path = os.path.join(state_dir, "snapshot.json")
+    snapshot = read_snapshot(path, time.time()) if needs else Snapshot()
+    run_dir = os.path.dirname(_socket_of(stdin) or socket)
+    sandboxes = Sandboxes(run_dir, lambda _sentence: None)
+
+    def pass_over(record: Record, namespace: int, dry: bool) -> Outcome:
+        from cni_route.netlink.table import NetlinkKernel  # noqa: PLC0415 - only where needed
+
+        options = Options(snapshot.protocol, snapshot.backup_protocol, dry, only_add=True)
+        return reconcile(
+            record, snapshot.view, NetlinkKernel(), sandboxes, namespace=namespace, options=options
+        )
+
+    def find_pod(namespace: str, name: str, uid: str) -> Pod | None:
+        return snapshot.view.find_pod(namespace, name, uid)
+
+    context = Context(
+        sandboxes,
+        pass_over,
+        find_pod,
+        log=lambda _sentence: None,
+        not_ready=snapshot.trouble and f"the service does not answer, and {snapshot.trouble}",
+        agent=snapshot.agent,
+        alone=True,
+        protocol=snapshot.protocol,
+    )
+    return handle(Call(environment, stdin), context)
+
+
+def read_snapshot(path: str, now: float) -> Snapshot:
+    """The snapshot at `path`, unless it is missing, unreadable, or older than MAX_AGE."""
+    try:
+        with open(path, "rb") as file:
+            top = Reader(json.loads(file.read(_MAX_SNAPSHOT)), "")
+        if top.get("version") != _VERSION:
+            raise BadValue(f"version: {top.get('version')!r} is not {_VERSION}")
+        written = top.get("written")
+        if not isinstance(written, (int, float)):
+            raise BadValue(f"written: {written!r} is not a time")
+        if now - written > MAX_AGE:
+            hours = int((now - written) // 3600)
+            return Snapshot(trouble=f"its snapshot {path} is {hours} hours old")
+        fields = top.data if isinstance(top.data, dict) else {}
+        namespace, _, name = str(fields.get("agent", "")).partition("/")
+        return Snapshot(
+            from_json(top.get("view")),
+            top.number("protocol", 1, 256) if "protocol" in fields else OWN_PROTOCOL,
+            top.number("backupProtocol", 1, 256) if "backupProtocol" in fields else BACKUP_PROTOCOL,
+            (namespace, name),
+        )
+    except FileNotFoundError:
+        return Snapshot(trouble=f"there is no snapshot {path}")
+    except OSError as error:
+        return Snapshot(trouble=f"its snapshot {path} cannot be read: {error.strerror}")
+    except (ValueError, RecursionError) as error:
+        return Snapshot(trouble=f"its snapshot {path} cannot be used: {error}")
+
+
+def _socket_of(stdin: bytes) -> str:
+    try:
+        config = protocol.decode(stdin)
+    except CniError:
+        return ""
+    return settings.lenient(config).socket if "socket" in config else ""
+
+
+def _read(descriptor: int, most: int) -> bytes:
+    """What can be read, up to one byte more than `most`."""
+    data = bytearray()
+    while len(data) <= most:
+        more = os.read(descriptor, min(1 << 16, most + 1 - len(data)))
+        if not more:
+            break
+        data += more
+    return bytes(data)
