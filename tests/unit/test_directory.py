@@ -235,6 +235,21 @@ def test_what_a_folder_made_anew_lacks_is_gone_once_it_was_left_alone(folder: Fo
     assert folder.scan() == [], "now it is an ordinary folder"
 
 
+def test_a_folder_that_comes_back_counts_as_made_anew(folder: Followed) -> None:
+    folder.write("a.yaml", service("a"))
+    folder.write("b.yaml", service("b"))
+    folder.scan()
+    away = folder.path.rename(folder.path.parent / "away")
+    folder.scan()
+    assert folder.sink.completed[-1] is False
+    (away / "b.yaml").unlink()
+    away.rename(folder.path)
+    assert folder.scan() == ["Service d/a", "Service d/b"]
+    folder.clock.now += RENEWED
+    assert folder.scan() == ["Service d/a"]
+    assert folder.sink.completed[-1] is True
+
+
 def test_a_config_map_is_swapped_as_a_whole(folder: Followed) -> None:
     first, second = folder.path / "..1", folder.path / "..2"
     first.mkdir()
