@@ -25,6 +25,7 @@ from cni_route.netlink.channel import (
     make_roomy,
 )
 from cni_route.netlink.enter import NETLINK_ROUTE
+from cni_route.netlink.layout import RTM_DELROUTE, RTM_NEWROUTE
 from cni_route.netlink.links import (
     RTM_DELADDR,
     RTM_DELLINK,
@@ -33,7 +34,7 @@ from cni_route.netlink.links import (
     decode_address,
     decode_link,
 )
-from cni_route.netlink.routes import RTM_DELROUTE, RTM_NEWROUTE, decode_route
+from cni_route.netlink.route_reader import decode_route
 from cni_route.netlink.rules import RTM_DELRULE, RTM_NEWRULE, decode_rule
 from cni_route.netlink.wire import (
     INTEGER,

@@ -1,17 +1,39 @@
-"""Routes <-> bytes: rtmsg and its attributes, as in linux/rtnetlink.h.
+"""Routes -> bytes.
 
-Decoding normalises, so that what the kernel shows compares equal with what was written: no
-priority is 0 for IPv4, RTA_PREF medium is left out, state flags are dropped, types without a
-device have no hops (IPv6 shows them on lo), attributes that only answer a look-up are ignored.
+A delete says outright what the kernel would otherwise take for "any": without it, deleting an IPv6
+route to a device takes a gatewayed one of the same key (a multipath whole), and deleting an IPv4
+route takes its twin that has an MTU. What cannot be said: an IPv4 metric of 0, and no RTA_PREFSRC.
 """
 
 from __future__ import annotations
 
+import struct
 from struct import Struct
-from typing import Final, NamedTuple
+from typing import Final
 
-from cni_route.address import AF_INET, AF_INET6, Address, Prefix
-from cni_route.model import Hop, KernelRoute, Key
+from cni_route.address import AF_INET, AF_INET6, Address
+from cni_route.model import Hop, KernelRoute
+from cni_route.netlink.layout import (
+    FAMILY,
+    NEXTHOP,
+    RT_TABLE_COMPAT,
+    RTA_DST,
+    RTA_GATEWAY,
+    RTA_METRICS,
+    RTA_MULTIPATH,
+    RTA_NH_ID,
+    RTA_OIF,
+    RTA_PREFSRC,
+    RTA_PRIORITY,
+    RTA_SRC,
+    RTA_TABLE,
+    RTA_VIA,
+    RTAX_MTU,
+    RTM_DELROUTE,
+    RTM_NEWROUTE,
+    RTMSG,
+    RTNH_F_ONLINK,
+)
 from cni_route.netlink.wire import (
     APPEND,
     ATTRIBUTE,
@@ -22,65 +44,10 @@ from cni_route.netlink.wire import (
     UNSIGNED,
     WireError,
     attribute,
-    attributes,
-    error,
     nested,
-    number,
 )
 
-__all__ = [
-    "RTM_DELROUTE",
-    "RTM_GETROUTE",
-    "RTM_NEWROUTE",
-    "RouteReader",
-    "decode_route",
-    "encode_dump_request",
-    "encode_route",
-]
-
-RTM_NEWROUTE = 24
-RTM_DELROUTE = 25
-RTM_GETROUTE = 26
-
-RTA_DST = 1
-RTA_SRC = 2
-RTA_IIF = 3
-RTA_OIF = 4
-RTA_GATEWAY = 5
-RTA_PRIORITY = 6
-RTA_PREFSRC = 7
-RTA_METRICS = 8
-RTA_MULTIPATH = 9
-RTA_FLOW = 11
-RTA_CACHEINFO = 12
-RTA_TABLE = 15
-RTA_MARK = 16
-RTA_MFC_STATS = 17
-RTA_VIA = 18
-RTA_PREF = 20
-RTA_ENCAP_TYPE = 21
-RTA_ENCAP = 22
-RTA_EXPIRES = 23
-RTA_PAD = 24
-RTA_UID = 25
-RTA_NH_ID = 30
-
-RTAX_MTU = 2
-RTM_F_CLONED = 0x200
-RTNH_F_ONLINK = 4
-RTPROT_RA = 9
-RT_TABLE_COMPAT = 252  # stands in the header where the table's number does not fit
-PREF_MEDIUM = b"\0"
-
-KEPT_BY_KERNEL = frozenset((2, 3, 4, 5))  # RTN_LOCAL, _BROADCAST, _ANYCAST, _MULTICAST
-WITHOUT_DEVICE = frozenset((6, 7, 8, 9))  # RTN_BLACKHOLE, _UNREACHABLE, _PROHIBIT, _THROW
-OF_A_HOP = (RTA_FLOW, RTA_ENCAP_TYPE, RTA_ENCAP)
-IGNORED = (RTA_IIF, RTA_CACHEINFO, RTA_MARK, RTA_MFC_STATS, RTA_EXPIRES, RTA_PAD, RTA_UID)
-
-RTMSG = Struct("=8BI")  # family, dst_len, src_len, tos, table, protocol, scope, type, flags
-NEXTHOP = Struct("=HBBi")  # rtnexthop: length, flags, weight - 1, interface
-FAMILY = Struct("=H")
-EXPIRES_AT = 8  # rta_cacheinfo.rta_expires, in clock ticks
+__all__ = ["VERBS", "encode_dump_request", "encode_route"]
 
 VERBS: Final = {
     "add": (RTM_NEWROUTE, REQUEST | CREATE | EXCL),
@@ -89,9 +56,6 @@ VERBS: Final = {
     "replace": (RTM_NEWROUTE, REQUEST | CREATE | REPLACE),
     "delete": (RTM_DELROUTE, REQUEST),
 }
-
-
-# ---------------------------------------------------------------- writing
 
 
 def _constant(length: int, kind: int) -> int:
@@ -113,21 +77,30 @@ PRIORITY = _constant(8, RTA_PRIORITY)
 OIF = _constant(8, RTA_OIF)
 NOTHING_ELSE = (None, 0, 0, (), ())  # src, mtu, nexthop_id, metrics, extra
 FAMILIES = {4: AF_INET, 16: AF_INET6}
+LOOPBACK = 1  # its index in every namespace
+NO_GATEWAY = Address(bytes(16))
+NO_MTU = nested(RTA_METRICS, [attribute(RTAX_MTU, bytes(4))])
 
 
 def encode_route(route: KernelRoute, kind: int, flags: int, sequence: int) -> bytes:
     """One request about a route; WireError where a value does not fit its field."""
     try:
         return _encode(route, kind, flags, sequence)
-    except (error, TypeError, AttributeError, KeyError) as mistake:
+    except (struct.error, TypeError, AttributeError, KeyError) as mistake:
         raise WireError(f"no route to send: {mistake}") from None
 
 
 def _encode(route: KernelRoute, kind: int, flags: int, sequence: int) -> bytes:
     (dst, length), metric, tos, table = route.key
     size = len(dst)
-    rest = b"" if route[5:10] == NOTHING_ELSE else _encode_rest(route)
+    exact = kind == RTM_DELROUTE
+    if route[5:10] == NOTHING_ELSE:
+        rest = NO_MTU if exact and size == 4 else b""
+    else:
+        rest = _encode_rest(route, exact and size == 4)
     hops = () if route.nexthop_id else route.hops
+    if exact and size == 16 and not route.nexthop_id:
+        hops = _exact(hops)
     dev, via, onlink = 0, None, False
     layout = KEYED[size]
     if len(hops) == 1:
@@ -154,13 +127,22 @@ def _encode(route: KernelRoute, kind: int, flags: int, sequence: int) -> bytes:
     return layout.pack(*values) + rest
 
 
-def _encode_rest(route: KernelRoute) -> bytes:
+def _exact(hops: tuple[Hop, ...]) -> tuple[Hop, ...]:
+    """An IPv6 delete's hops: a zero gateway matches only where there is none (ip6_route_del)."""
+    if not hops:
+        return (Hop(LOOPBACK, NO_GATEWAY),)  # where the kernel keeps types without a device
+    if len(hops) == 1 and not hops[0].via:
+        return (hops[0]._replace(via=NO_GATEWAY),)
+    return hops
+
+
+def _encode_rest(route: KernelRoute, exact_mtu: bool) -> bytes:
     parts = []
     if route.src:
         parts.append(attribute(RTA_PREFSRC, route.src))
-    if route.mtu or route.metrics:
+    if route.mtu or route.metrics or exact_mtu:
         metrics = dict(route.metrics)
-        if route.mtu:
+        if route.mtu or exact_mtu:
             metrics[RTAX_MTU] = UNSIGNED.pack(route.mtu)
         values = [attribute(kind, value) for kind, value in sorted(metrics.items())]
         parts.append(nested(RTA_METRICS, values))
@@ -189,166 +171,3 @@ def _encode_nexthop(hop: Hop, size: int) -> bytes:
 def encode_dump_request(table: int) -> bytes:
     """The body of a dump of one table in both families, filtered by the kernel."""
     return RTMSG.pack(0, 0, 0, 0, 0, 0, 0, 0, 0) + attribute(RTA_TABLE, UNSIGNED.pack(table))
-
-
-# ---------------------------------------------------------------- reading
-
-
-def decode_route(data: bytes, start: int, end: int) -> KernelRoute | None:
-    """The route in data[start:end]; None for what the kernel keeps for itself.
-
-    That is: local, broadcast, anycast, multicast and cloned ones, and other families.
-    """
-    if end - start < 12 or end > len(data):
-        raise WireError("a route without its header")
-    family, dst_len, src_len, tos, table, protocol, scope, kind, flags = RTMSG.unpack_from(
-        data, start
-    )
-    if family not in (AF_INET, AF_INET6) or kind in KEPT_BY_KERNEL or flags & RTM_F_CLONED:
-        return None
-    found = dict(attributes(data, start + 12, end))
-    transient = _transient(family, protocol, found)
-    for ignored in IGNORED:
-        found.pop(ignored, None)
-    if found.get(RTA_PREF) == PREF_MEDIUM:
-        del found[RTA_PREF]
-    key = Key(
-        _prefix(family, found.pop(RTA_DST, None), dst_len),
-        number(found.pop(RTA_PRIORITY, bytes(4))),
-        tos,
-        number(found.pop(RTA_TABLE)) if RTA_TABLE in found else table,
-    )
-    source = _prefix(family, found.pop(RTA_SRC, None), src_len) if src_len else None
-    src = _address(family, found.pop(RTA_PREFSRC)) if RTA_PREFSRC in found else None
-    mtu, metrics = _decode_metrics(found.pop(RTA_METRICS, b""))
-    nexthop_id = number(found.pop(RTA_NH_ID, bytes(4)))
-    hops = _decode_hops(family, found, flags)
-    if kind in WITHOUT_DEVICE:
-        hops = ()
-    extra = tuple(sorted(found.items()))
-    return KernelRoute(
-        key, hops, protocol, scope, kind, src, mtu, nexthop_id, metrics, extra, transient, source
-    )
-
-
-def _transient(family: int, protocol: int, found: dict[int, bytes]) -> bool:
-    if family == AF_INET6 and protocol == RTPROT_RA:
-        return True
-    cache = found.get(RTA_CACHEINFO, b"")
-    return any(cache[EXPIRES_AT : EXPIRES_AT + 4]) or any(found.get(RTA_EXPIRES, b""))
-
-
-def _address(family: int, value: bytes) -> Address:
-    if len(value) != (4 if family == AF_INET else 16):
-        raise WireError(f"an address of {len(value)} bytes")
-    return Address(value)
-
-
-def _prefix(family: int, value: bytes | None, length: int) -> Prefix:
-    address = _address(family, bytes(4 if family == AF_INET else 16) if value is None else value)
-    try:
-        return Prefix(address, length)
-    except ValueError as mistake:
-        raise WireError(str(mistake)) from None
-
-
-def _decode_metrics(value: bytes) -> tuple[int, tuple[tuple[int, bytes], ...]]:
-    metrics = dict(attributes(value, 0, len(value)))
-    mtu = number(metrics.pop(RTAX_MTU, bytes(4)))
-    return mtu, tuple(sorted(metrics.items()))
-
-
-def _decode_hops(family: int, found: dict[int, bytes], flags: int) -> tuple[Hop, ...]:
-    """Take the next hops out of a route's attributes: one by itself, or a list."""
-    hops = []
-    dev = number(found.pop(RTA_OIF, bytes(4)))
-    single = _decode_hop(family, found, dev, 1, flags)
-    if dev or single.via or single.extra:
-        hops.append(single)
-    several = found.pop(RTA_MULTIPATH, b"")
-    start, end = 0, len(several)
-    while end - start >= 8:
-        length, hop_flags, hop_weight, dev = NEXTHOP.unpack_from(several, start)
-        if length < 8 or length > end - start:
-            raise WireError(f"a next hop of {length} bytes where {end - start} are left")
-        inner = dict(attributes(several, start + 8, start + length))
-        hops.append(_decode_hop(family, inner, dev, hop_weight + 1, hop_flags))
-        start += length + 3 & ~3
-    return tuple(hops)
-
-
-def _decode_hop(family: int, found: dict[int, bytes], dev: int, weight: int, flags: int) -> Hop:
-    via = None
-    if RTA_GATEWAY in found:
-        via = _address(family, found.pop(RTA_GATEWAY))
-    elif RTA_VIA in found:
-        value = found.pop(RTA_VIA)
-        if len(value) not in (6, 18):
-            raise WireError(f"a gateway of {len(value)} bytes")
-        via = Address(value[2:])
-    extra = tuple((kind, found.pop(kind)) for kind in OF_A_HOP if kind in found)
-    return Hop(dev, via, weight, bool(flags & RTNH_F_ONLINK), extra)
-
-
-class _Pattern(NamedTuple):
-    """All of a route but its destination."""
-
-    host_bits: int  # must be clear in the destination
-    length: int
-    key: tuple[int, int, int]  # metric, ToS, table
-    rest: tuple[object, ...]  # the fields behind the key
-
-
-UNKNOWN = _Pattern(0, 0, (0, 0, 0), ())
-SIZES = {bytes((AF_INET,)): 4, bytes((AF_INET6,)): 16}
-TABLE_FIRST = ATTRIBUTE.pack(8, RTA_TABLE)
-DST_SECOND = {4: ATTRIBUTE.pack(8, RTA_DST), 16: ATTRIBUTE.pack(20, RTA_DST)}
-
-_new = tuple.__new__
-_new_address = bytes.__new__
-_from_bytes = int.from_bytes
-
-
-class RouteReader:
-    """Decodes the routes of one dump, which repeat themselves.
-
-    A pod's routes to one NIC differ in their destination alone, and the kernel writes RTA_TABLE
-    and RTA_DST first. So all other bytes of such a message are decoded once and remembered.
-    """
-
-    def __init__(self, table: int) -> None:
-        self._table = table
-        self._known: dict[bytes, _Pattern | None] = {}
-
-    def read(self, data: bytes, start: int, end: int) -> KernelRoute | None:
-        """As decode_route; None too for a route of another table."""
-        head = start + 24
-        tail = head + SIZES.get(data[start : start + 1], 0)
-        dst = data[head:tail]
-        pattern = self._known.get(data[start:head] + data[tail:end], UNKNOWN)
-        if pattern is UNKNOWN or tail > end:
-            return self._learn(data, start, end, dst)
-        if pattern is None:
-            return None
-        host_bits, length, key, rest = pattern
-        if _from_bytes(dst, "big") & host_bits:
-            return self._learn(data, start, end, dst)
-        prefix = _new(Prefix, (_new_address(Address, dst), length))
-        return _new(KernelRoute, (_new(Key, (prefix, *key)), *rest))
-
-    def _learn(self, data: bytes, start: int, end: int, dst: bytes) -> KernelRoute | None:
-        route = decode_route(data, start, end)
-        if route and route.key.table != self._table:
-            route = None
-        head, tail = start + 24, start + 24 + len(dst)
-        regular = data[start + 12 : start + 16] == TABLE_FIRST and tail <= end
-        if regular and data[start + 20 : head] == DST_SECOND.get(len(dst)):
-            shape = data[start:head] + data[tail:end]
-            if route is None:
-                self._known[shape] = None
-            elif route.key.dst.address == dst:
-                bits, length = len(dst) * 8, route.key.dst.length
-                self._known[shape] = _Pattern(
-                    (1 << (bits - length)) - 1, length, route.key[1:], route[1:]
-                )
-        return route

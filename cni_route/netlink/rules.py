@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from struct import Struct
 
 from cni_route.address import AF_INET, AF_INET6, Address, Prefix
@@ -14,7 +15,6 @@ from cni_route.netlink.wire import (
     WireError,
     attribute,
     attributes,
-    error,
     message,
     number,
 )
@@ -59,7 +59,7 @@ def encode_rule(rule: PolicyRule, kind: int, flags: int, sequence: int) -> bytes
     """One request about a policy rule; WireError where a value does not fit its field."""
     try:
         return _encode(rule, kind, flags, sequence)
-    except (error, TypeError, AttributeError) as mistake:
+    except (struct.error, TypeError, AttributeError) as mistake:
         raise WireError(f"no policy rule to send: {mistake}") from None
 
 

@@ -20,6 +20,7 @@ from cni_route.model import (
 )
 from cni_route.netlink.channel import Channel, whole
 from cni_route.netlink.enter import open_socket
+from cni_route.netlink.layout import RTM_GETROUTE, RTM_NEWROUTE
 from cni_route.netlink.links import (
     ADDRESSES_REQUEST,
     LINKS_REQUEST,
@@ -30,14 +31,9 @@ from cni_route.netlink.links import (
     decode_address,
     decode_link,
 )
-from cni_route.netlink.routes import (
-    RTM_GETROUTE,
-    RTM_NEWROUTE,
-    RouteReader,
-    encode_dump_request,
-    encode_route,
-)
+from cni_route.netlink.route_reader import RouteReader
 from cni_route.netlink.routes import VERBS as ROUTE_VERBS
+from cni_route.netlink.routes import encode_dump_request, encode_route
 from cni_route.netlink.rules import (
     RTM_GETRULE,
     RTM_NEWRULE,

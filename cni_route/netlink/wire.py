@@ -7,7 +7,7 @@ bytes at all: it returns, or raises WireError, and never loops for ever.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from struct import Struct, error
+from struct import Struct
 from typing import NamedTuple, TypeAlias
 
 __all__ = [
@@ -28,7 +28,6 @@ __all__ = [
     "attribute",
     "attributes",
     "decode_reply",
-    "error",
     "message",
     "messages",
     "nested",
