@@ -9,18 +9,20 @@ import json
 import os
 import sys
 import time
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from cni_route.cni import protocol, settings
 from cni_route.cni.frame import MAX_BODY, Answer
 from cni_route.cni.protocol import CniError, Code
 from cni_route.cni.verbs import Call, Context, handle
 from cni_route.model import BACKUP_PROTOCOL, OWN_PROTOCOL, Pod
-from cni_route.reconcile import Options, Outcome, reconcile
-from cni_route.record import Record
 from cni_route.sandbox import Sandboxes
 from cni_route.untrusted import BadValue, Reader
-from cni_route.view import EMPTY, View, from_json
+
+if TYPE_CHECKING:
+    from cni_route.reconcile import Outcome
+    from cni_route.record import Record
+    from cni_route.view import View
 
 __all__ = ["MAX_AGE", "Snapshot", "answer", "main", "read_snapshot"]
 
@@ -32,30 +34,30 @@ _MAX_SNAPSHOT = 256 << 20  # bytes
 class Snapshot(NamedTuple):
     """What the service last knew; `trouble` is a sentence where that cannot be used."""
 
-    view: View = EMPTY
+    view: View | None = None  # None: empty
     protocol: int = OWN_PROTOCOL
     backup_protocol: int = BACKUP_PROTOCOL
     agent: tuple[str, str] = ("", "")  # namespace and name of its DaemonSet
     trouble: str = ""
 
 
-def main(socket: str, state_dir: str) -> int:
+def main(stdin: bytes | None, socket: str, state_dir: str) -> int:
     """Carry out the call that environment and standard input make; the process's exit code.
 
-    `socket` is the service's where the configuration names none.
+    `stdin` is what was read of standard input already; None: nothing was. `socket` is the
+    service's where the configuration names none.
     """
     environment = {n: v for n, v in os.environ.items() if n.startswith("CNI_")}
     if not environment.get("CNI_COMMAND"):
         about = f"cni-route: a CNI plugin; CNI versions {', '.join(protocol.VERSIONS)}"
-        print(f"{about}; CNI_COMMAND says what to do", file=sys.stderr)
+        print(f"{about}; CNI_COMMAND says what to do", file=sys.stderr, flush=True)
         return 0
     try:
-        stdin = _read(0, MAX_BODY)
+        given = _read(0, MAX_BODY) if stdin is None else stdin
+        done = answer(environment, given, socket, state_dir)
     except OSError as error:
         fault = CniError(Code.IO, f"standard input cannot be read: {error.strerror}")
         done = protocol.error_answer(fault, protocol.NEWEST)
-    else:
-        done = answer(environment, stdin, socket, state_dir)
     view = memoryview(done.stdout)
     while view:
         view = view[os.write(1, view) :]
@@ -75,15 +77,19 @@ def answer(environment: dict[str, str], stdin: bytes, socket: str, state_dir: st
     sandboxes = Sandboxes(run_dir, lambda _sentence: None)
 
     def pass_over(record: Record, namespace: int, dry: bool) -> Outcome:
-        from cni_route.netlink.table import NetlinkKernel  # noqa: PLC0415 - only where needed
+        # a third of the start, and most verbs make no pass
+        from cni_route.netlink.table import NetlinkKernel  # noqa: PLC0415
+        from cni_route.reconcile import Options, reconcile  # noqa: PLC0415
+        from cni_route.view import EMPTY  # noqa: PLC0415
 
         options = Options(snapshot.protocol, snapshot.backup_protocol, dry, only_add=True)
-        return reconcile(
-            record, snapshot.view, NetlinkKernel(), sandboxes, namespace=namespace, options=options
-        )
+        view = snapshot.view or EMPTY
+        kernel = NetlinkKernel()
+        return reconcile(record, view, kernel, sandboxes, namespace=namespace, options=options)
 
     def find_pod(namespace: str, name: str, uid: str) -> Pod | None:
-        return snapshot.view.find_pod(namespace, name, uid)
+        view = snapshot.view
+        return None if view is None else view.find_pod(namespace, name, uid)
 
     context = Context(
         sandboxes,
@@ -100,6 +106,8 @@ def answer(environment: dict[str, str], stdin: bytes, socket: str, state_dir: st
 
 def read_snapshot(path: str, now: float) -> Snapshot:
     """The snapshot at `path`, unless it is missing, unreadable, or older than MAX_AGE."""
+    from cni_route.view import from_json  # noqa: PLC0415
+
     try:
         with open(path, "rb") as file:
             top = Reader(json.loads(file.read(_MAX_SNAPSHOT)), "")

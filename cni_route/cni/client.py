@@ -24,7 +24,7 @@ FALLBACK_FOLDER = "/opt/cni-route/bin"
 
 
 def main() -> int:
-    """Carry one call out; the process's exit code, if it does not become another process."""
+    """Carry one call out; the process's exit code."""
     command = posix.environ.get(b"CNI_COMMAND", b"")
     if not command:
         return alone(command, None)  # a person's try: nothing will come on standard input
@@ -220,18 +220,16 @@ def wait(seconds: float) -> None:
 
 
 def alone(command: bytes, stdin: bytes | None) -> int:
-    """Become cni-route-alone with the same standard input; an exit code where that fails."""
-    if stdin is not None:
-        copy = posix.memfd_create("stdin")
-        write_all(copy, stdin)
-        posix.lseek(copy, 0, 0)
-        posix.dup2(copy, 0)
+    """Let the archive beside this file, which could run by itself, do the work in this process."""
     folder = sys.argv[0].rpartition("/")[0] or "."
     for place in (folder, FALLBACK_FOLDER):
+        sys.path.insert(0, place + "/cni-route-alone")
         try:
-            posix.execv(place + "/cni-route-alone", ["cni-route-alone"])
-        except OSError:
-            continue
+            from cni_route_alone import main  # type: ignore[import-not-found]  # noqa: PLC0415
+        except Exception:
+            del sys.path[0]
+        else:
+            return int(main(stdin))
     return last_resort(command, stdin or b"")
 
 
@@ -251,7 +249,7 @@ def last_resort(command: bytes, stdin: bytes) -> int:
         result = config.get("prevResult") or {"dns": {}}
         write_all(1, json.dumps({"cniVersion": version, **result}).encode())
         return 0
-    return fail(11, "the service does not answer, and cni-route-alone cannot be started")
+    return fail(11, "the service does not answer, and cni-route-alone cannot be used")
 
 
 def fail(code: int, message: str) -> int:

@@ -7,6 +7,7 @@ sources for an interpreter that does not take the code. Both name the interprete
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import errno
 import fcntl
@@ -92,7 +93,9 @@ def plugin_program(interpreter: str, socket: str) -> bytes:
 def alone_program(interpreter: str, socket: str, state_dir: str) -> bytes:
     """The archive that is cni-route-alone; the same bytes for the same sources."""
     sources = {f"cni_route/{path}": source for path, source in _package_sources()}
-    sources["__main__.py"] = _MAIN.format(socket=socket, state_dir=state_dir).encode()
+    places = {"socket": _literal(socket), "state_dir": _literal(state_dir)}
+    sources["cni_route_alone.py"] = _ENTRY.format_map(places).encode()
+    sources["__main__.py"] = _MAIN
     buffer = io.BytesIO()
     buffer.write(_first_lines(interpreter, text=False).encode())
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
@@ -103,18 +106,29 @@ def alone_program(interpreter: str, socket: str, state_dir: str) -> bytes:
     return buffer.getvalue()
 
 
-_MAIN = """\
+# What client.py imports from the archive, and what the archive starts by itself.
+_ENTRY = """\
+import gc
+
+gc.disable()  # nothing lives long enough here
+
+
+def main(stdin):
+    from cni_route.cni.alone import main
+
+    return main(stdin, {socket}, {state_dir})
+"""
+_MAIN = b"""\
 import posix
 
 try:
-    from cni_route.cni.alone import main
+    from cni_route_alone import main
 
-    code = main({socket!r}, {state_dir!r})
+    code = main(None)
 except Exception as error:
-    words = "".join(c for c in str(error) if c.isalnum() or c in " :.,_-/")
-    kind = type(error).__name__
-    said = f'{{{{"cniVersion": "1.1.0", "code": 999, "msg": "a mistake: {{kind}}: {{words}}"}}}}'
-    posix.write(1, said.encode())
+    words = f"a mistake in cni-route: {type(error).__name__}: {error}"
+    plain = "".join(c for c in words if c.isalnum() or c in " :.,_-/").encode()
+    posix.write(1, b'{"cniVersion": "1.1.0", "code": 999, "msg": "%b"}' % plain)
     code = 1
 posix._exit(code)
 """
@@ -135,10 +149,30 @@ def _package_sources() -> Iterator[tuple[str, bytes]]:
 
 def _compiled(path: str, source: bytes) -> bytes:
     """A .pyc that is taken without a look at its source (PEP 552, unchecked)."""
-    code = compile(source, path, "exec", dont_inherit=True, optimize=2)
+    tree = ast.fix_missing_locations(_Bare().visit(ast.parse(source, path)))
+    code = compile(tree, path, "exec", dont_inherit=True, optimize=2)
     unchecked = (1).to_bytes(4, "little")
     head = importlib.util.MAGIC_NUMBER + unchecked + importlib.util.source_hash(source)
     return head + marshal.dumps(code)
+
+
+class _Bare(ast.NodeTransformer):
+    """Takes annotations away: with them each field of each NamedTuple compiles a piece of text."""
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST | None:
+        return None if node.module == "__future__" else node
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
+        node.annotation = ast.copy_location(ast.Name("object", ast.Load()), node.annotation)
+        return node
+
+    def visit_arg(self, node: ast.arg) -> ast.AST:
+        node.annotation = None
+        return node
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        node.returns = None
+        return self.generic_visit(node)
 
 
 def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:

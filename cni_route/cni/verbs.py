@@ -220,7 +220,10 @@ def _namespace(work: _Work) -> Iterator[int | None]:
     """The checked descriptor of the pod's namespace; None on the host's network: it passes."""
     request, opened = work.request, -1
     if not valid_id(request.container_id):
-        raise CniError(Code.ENVIRONMENT, f"CNI_CONTAINERID: {quote(request.container_id)} is long")
+        raise CniError(
+            Code.ENVIRONMENT,
+            f"CNI_CONTAINERID: {quote(request.container_id)} is too long for a file's name",
+        )
     try:
         if work.call.descriptor < 0:
             opened = open_namespace(request.netns)
