@@ -27,7 +27,7 @@ $(VENV)/made: setup.cfg pyproject.toml
 	@touch $@
 
 node-packages:
-	@$(NEEDS) --root iproute2 containernetworking-plugins
+	@$(NEEDS) --root iproute2 containernetworking-plugins python3-venv
 
 demo: node-packages venv ## a node with real CNI plugins and pods, and what cni-route does there
 	@$(BIN)/python -m tests.demo
