@@ -87,11 +87,13 @@ class Loop:
                 self._mark(self._of(news.touched, (old, news.view)))
 
     def adopt(self, record: Record) -> None:
-        """A sandbox that has a record and is not known here yet, or has another record now."""
+        """A sandbox with its record; one that is known already, and as it was, is fine."""
         with self._work:
             pod = self._pods.get(record.container_id)
-            if pod is None:
+            if pod is None or (pod.record.netns, pod.record.inode) != (record.netns, record.inode):
                 self._new(record)
+            elif pod.record == record:
+                return
             self._mark((record.container_id,))
 
     def event(self, container_id: str) -> None:

@@ -1,0 +1,151 @@
+"""Sandboxes that no ADD told of: in records, in the CNI cache, by processes of known pods.
+
+What is found becomes a record, if there is none, and the loop looks after it from then on.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterable
+
+from cni_route.model import Pod
+from cni_route.record import Record
+from cni_route.sandbox import Sandboxes
+from cni_route.view import View
+from sync_service import processes
+from sync_service.cnicache import Cache
+from sync_service.processes import namespace_inode
+
+__all__ = ["Discovery", "is_gone"]
+
+_LOCK_SECONDS = 1.0
+_log = logging.getLogger(__name__)
+
+
+class Discovery:
+    """Looks at its places now and then; `look` may be called from any thread.
+
+    `adopt` gets each record, every time again; `view` has the pods that the source names.
+    """
+
+    def __init__(
+        self,
+        sandboxes: Sandboxes,
+        caches: Iterable[str],
+        folders: Iterable[str],
+        *,
+        adopt: Callable[[Record], None],
+        view: Callable[[], View],
+        interval: Callable[[], float],
+    ) -> None:
+        self._sandboxes = sandboxes
+        self._cache = Cache(caches)
+        self._folders = tuple(folders)
+        self._adopt = adopt
+        self._view = view
+        self._interval = interval
+        self._lock = threading.Lock()  # one look at a time
+        self._stop = threading.Event()
+        self._left: set[str] = set()  # sandboxes that went while their cache files are still there
+        self._read: dict[str, tuple[object, Record | None]] = {}  # records, by their stamps
+
+    def run(self) -> None:
+        """A thread's whole life: look every so often."""
+        while not self._stop.wait(self._interval()):
+            self.look()
+
+    def stop(self) -> None:
+        """Let `run` come to its end."""
+        self._stop.set()
+
+    def forget(self, container_id: str) -> None:
+        """A sandbox went: what the CNI cache still says of it does not bring it back."""
+        self._left.add(container_id)
+
+    def look(self) -> None:
+        """Hand over every sandbox that can be found."""
+        with self._lock:
+            known = self._recorded()
+            for record in known:
+                self._adopt(record)
+            cached = self._cache.records()
+            ids = {r.container_id for r in known}
+            self._left &= {r.container_id for r in cached}
+            known += [r for r in map(self._take, self._unknown(cached, ids)) if r is not None]
+            for record in self._running(known):
+                self._take(record)
+
+    def _recorded(self) -> list[Record]:
+        """All records on disk; read again only where they were written."""
+        read: dict[str, tuple[object, Record | None]] = {}
+        for container_id in self._sandboxes.ids():
+            stamp = self._sandboxes.stamp(container_id)
+            known = self._read.get(container_id)
+            if known is None or known[0] != stamp:
+                known = (stamp, self._sandboxes.load(container_id))
+            read[container_id] = known
+        self._read = read
+        return [record for _, record in read.values() if record is not None]
+
+    def _unknown(self, cached: Iterable[Record], ids: set[str]) -> Iterable[Record]:
+        view = self._view()
+        for record in cached:
+            if record.container_id in ids or record.container_id in self._left:
+                continue
+            pod = view.find_pod(record.namespace, record.name, record.uid)
+            inode = namespace_inode(record.netns)
+            if inode and not (pod is not None and pod.host_network):
+                yield record._replace(inode=inode)
+
+    def _running(self, known: Iterable[Record]) -> list[Record]:
+        """Pods that the source names and of which no sandbox is known."""
+        uids = {record.uid for record in known} - {""}
+        names = {(record.namespace, record.name) for record in known if not record.uid}
+
+        def is_missing(pod: Pod) -> bool:
+            found = pod.uid in uids or pod.config_hash in uids
+            return not (found or pod.host_network or (pod.namespace, pod.name) in names)
+
+        missing = [pod for pod in self._view().pods.values() if is_missing(pod)]
+        return processes.find(missing, {r.inode for r in known}, self._folders)
+
+    def _take(self, record: Record) -> Record | None:
+        """Write the record, unless an ADD was faster, and hand it over."""
+        try:
+            with self._sandboxes.lock(record.container_id, _LOCK_SECONDS):
+                if self._sandboxes.stamp(record.container_id) is None:
+                    self._sandboxes.save(record)
+        except OSError as error:
+            _log.warning("%s: its record cannot be written: %s", record.container_id, error)
+            return None
+        _log.info("%s/%s: found in %s", record.namespace, record.name, record.netns)
+        self._adopt(record)
+        return record
+
+
+def is_gone(record: Record, folders: Iterable[str]) -> bool:
+    """Whether a record's namespace is certainly no longer there: no path shows its inode.
+
+    Not certain, so not gone: a path that cannot be looked at, and a folder of namespaces that is
+    away as a whole (not mounted into our mount namespace, say).
+    """
+    if not record.netns:
+        return False
+    name = os.path.basename(record.netns)
+    paths = [record.netns]
+    if not record.netns.startswith("/proc/"):
+        paths += [f"{folder}/{name}" for folder in folders]
+        if not os.path.isdir(os.path.dirname(record.netns)):
+            return False
+    for path in paths:
+        try:
+            found = os.stat(path)
+        except (FileNotFoundError, NotADirectoryError, ProcessLookupError):
+            continue
+        except OSError:
+            return False
+        if record.inode in (0, found.st_ino):
+            return False
+    return True
