@@ -89,7 +89,9 @@ class Runtime:
         """ADD of every list, in parallel if asked; results by interface. CniError after a DEL."""
         todo = self.lists()
         try:
-            with ThreadPoolExecutor(len(todo) if self.parallel else 1) as pool:
+            if not self.parallel:
+                return {ifname: self.add(config, sandbox, ifname) for config, ifname in todo}
+            with ThreadPoolExecutor(len(todo)) as pool:
                 jobs = {ifname: pool.submit(self.add, c, sandbox, ifname) for c, ifname in todo}
                 return {ifname: job.result() for ifname, job in jobs.items()}
         except CniError:
