@@ -151,8 +151,10 @@ def decode(stdin: bytes) -> dict[str, object]:
         ) from None
     except RecursionError:
         raise CniError(Code.DECODE, "standard input is nested too deeply to be read") from None
-    except ValueError as error:
+    except json.JSONDecodeError as error:
         raise CniError(Code.DECODE, f"standard input is not JSON: {error}") from None
+    except ValueError:  # int() has a bound on digits
+        raise CniError(Code.DECODE, "standard input has a number that is too long") from None
     if not isinstance(data, dict):
         raise CniError(Code.DECODE, f"standard input is {describe(data)}; it must be a JSON object")
     return data
@@ -167,12 +169,12 @@ def parse_arguments(text: str) -> dict[str, str]:
 def _finite(text: str) -> float:
     number = float(text)
     if number - number != 0:
-        raise ValueError(f"the number {quote(text)} is too large")
+        raise CniError(Code.DECODE, "standard input has a number that is too large")
     return number
 
 
 def _no_constant(text: str) -> float:
-    raise ValueError(f"{text} is not a JSON value")
+    raise CniError(Code.DECODE, f"standard input is not JSON: {text} is no JSON value")
 
 
 def _check_environment(verb: str, environment: Mapping[str, str]) -> None:
