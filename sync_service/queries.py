@@ -72,6 +72,7 @@ def _show(query: Mapping[str, object], house: House) -> dict[str, object]:
     protocols = Protocols(house.settings.protocol, house.settings.backup_protocol)
     answered = _listed(rows(state, protocols), house)
     answered["pod"] = _pod_item(state)
+    answered["stale"] = bool(state.error) or state.state in ("gone", "unknown")
     return answered
 
 

@@ -9,10 +9,14 @@ import click
 
 from cni_route.netlink.table import NetlinkKernel
 from cni_route.reconcile import Options
+from cni_route.record import Record
 from cni_route.sandbox import Sandboxes
-from sync_service.cleaning import clean
+from cni_route.view import EMPTY
 from sync_service.cli.common import Failure
 from sync_service.configuration import SettingsError, load
+from sync_service.discover import Discovery, is_gone
+from sync_service.ledger import Ledger
+from sync_service.passes import Passes, Pod, Situation
 from sync_service.queries import cleaned_item
 from sync_service.settings import Settings
 
@@ -25,12 +29,33 @@ def cleanup(run_dir: str, config: str, cni_cache: str | None) -> list[dict[str, 
     if os.geteuid():
         raise Failure("Only root may take routes out of pods; try again as root.")
     settings = _settings(run_dir, config, cni_cache)
-    options = Options(settings.protocol, settings.backup_protocol)
     sandboxes = Sandboxes(settings.run_dir, lambda text: click.echo(f"Note: {text}", err=True))
-    kernel = NetlinkKernel()
-    records = [record for each in sandboxes.ids() if (record := sandboxes.load(each))]
-    records.sort(key=lambda record: (record.namespace, record.name, record.container_id))
-    return [cleaned_item(clean(record, kernel, sandboxes, options)) for record in records]
+    passes = Passes(
+        NetlinkKernel(),
+        sandboxes,
+        Ledger(),
+        gone=lambda record: is_gone(record, settings.netns_dir),
+        heard=lambda _container_id, _descriptor: False,
+    )
+    passes.situation = Situation(EMPTY, Options(settings.protocol, settings.backup_protocol))
+    records = sorted(
+        _records(sandboxes, settings), key=lambda r: (r.namespace, r.name, r.container_id)
+    )
+    return [cleaned_item(passes.clean(Pod(record))) for record in records]
+
+
+def _records(sandboxes: Sandboxes, settings: Settings) -> list[Record]:
+    """Those on disk, and new ones of sandboxes that only a CNI runtime's cache tells of."""
+    found: dict[str, Record] = {}
+    Discovery(
+        sandboxes,
+        settings.cni_cache,
+        settings.netns_dir,
+        adopt=lambda record: found.update({record.container_id: record}),
+        view=lambda: EMPTY,
+        interval=lambda: settings.discover,
+    ).look()
+    return list(found.values())
 
 
 def _settings(run_dir: str, config: str, cni_cache: str | None) -> Settings:

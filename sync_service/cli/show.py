@@ -14,7 +14,6 @@ from sync_service.sidebyside import DIFFERENCES
 HEAD = ("", "DESTINATION", "WANTED", "ACTUAL", "VERDICT", "RULE", "REASON")
 MARK = "!"
 MAIN_TABLE = 254
-STALE = ("failed", "gone", "unknown")  # states of a pod that could not be looked at
 
 
 @click.command()
@@ -36,7 +35,7 @@ def show(context: click.Context, pod: str, run_dir: str, output: str) -> None:
     else:
         click.echo(_heading(found, time.time()))
         click.echo(common.table(HEAD, map(_row, items)))
-    stale = found["state"] in STALE
+    stale = answer["stale"]  # it could not be looked at
     if stale:
         click.echo(f"Note: this is what was last known. {found['why']}".rstrip(), err=True)
     context.exit(1 if differences or stale else 0)
