@@ -61,14 +61,14 @@ class Interrupted(Exception):
 class Channel:
     """One socket, used by one thread at a time. Every call may raise OSError."""
 
-    __slots__ = ("_capped", "_roomy", "_sequence", "_socket", "_strict", "_worded")
+    __slots__ = ("_capped", "_port", "_roomy", "_sequence", "_socket", "_strict", "_worded")
 
     def __init__(self, opened: socket) -> None:
         self._socket = opened
         self._sequence = 0
         self._capped = self._roomy = self._strict = self._worded = False
         try:
-            bind(opened)
+            self._port = bind(opened)
         except BaseException:
             opened.close()
             raise
@@ -133,39 +133,51 @@ class Channel:
 
         OSError with the kernel's errno where it refuses.
         """
-        sequence = self.reserve(1)
-        self._socket.send(message(kind, REQUEST | ACK, sequence, *body))
-        return self._answers(sequence)
+        return self._answers(message(kind, REQUEST | ACK, self.reserve(1), *body), 0)
 
-    def dump(self, kind: int, *body: bytes) -> Iterator[tuple[int, bytes, int, int]]:
+    def dump(
+        self, kind: int, *body: bytes, watched: int = 0
+    ) -> Iterator[tuple[int, bytes, int, int]]:
         """Ask for a dump and yield its messages: type, and data[start:end].
 
-        Interrupted is raised at the end, when the socket is free for the next request.
+        Interrupted is raised at the end, when the socket is free for the next request. `watched`
+        is a mask of groups whose events interrupt too, for tables of which the kernel does not
+        tell: an IPv6 table that changes is resumed by counting, and a route can slip through.
         """
         if not self._strict:
             self._set(NETLINK_GET_STRICT_CHK)
             self._strict = True
-        sequence = self.reserve(1)
-        self._socket.send(message(kind, REQUEST | DUMP, sequence, *body))
-        return self._answers(sequence)
+        return self._answers(message(kind, REQUEST | DUMP, self.reserve(1), *body), watched)
 
-    def _answers(self, sequence: int) -> Iterator[tuple[int, bytes, int, int]]:
+    def _answers(self, request: bytes, watched: int) -> Iterator[tuple[int, bytes, int, int]]:
+        _, sequence = FLAGS_SEQUENCE.unpack_from(request, 6)
         interrupted = 0
+        finished = False
+        if watched:
+            self._socket.bind((self._port, watched))
         try:
-            while True:
+            self._socket.send(request)
+            while not finished:
                 data = self._receive()
                 for answer in messages(data):
-                    kind, flags, number, start, end = answer
-                    if number != sequence:
+                    kind, flags, number, port, start, end = answer
+                    if number != sequence or port != self._port:
+                        interrupted |= watched
                         continue
                     interrupted |= flags & INTERRUPTED
                     if kind in (NLMSG_DONE, NLMSG_ERROR):
-                        sequence = 0
+                        finished = True
                         _judge(decode_reply(data, answer), interrupted)
-                        return
+                        break
                     yield kind, data, start, end
+        except OSError as failure:
+            if watched and failure.errno == ENOBUFS:
+                raise Interrupted from None  # so many events that some were lost
+            raise
         finally:
-            if sequence:  # given up half-way: a dump in progress would block the next one
+            if watched:
+                self._socket.bind((self._port, 0))
+            if not finished:  # given up half-way: a dump in progress would block the next one
                 self._drain()
 
     def _receive(self) -> bytes:
@@ -226,12 +238,15 @@ def _judge(reply: Reply, interrupted: int) -> None:
         raise Interrupted
 
 
-def bind(opened: socket, groups: int = 0) -> None:
-    """Take the first of our port ids that is free in the socket's namespace, and join groups."""
+def bind(opened: socket, groups: int = 0) -> int:
+    """Take, and return, the first of our port ids that is free in the socket's namespace.
+
+    The socket joins the groups of the mask.
+    """
     for number in range(PORTS):
         try:
             opened.bind((OWN_PORTS + number, groups))
-            return
+            return OWN_PORTS + number
         except OSError as failure:
             if failure.errno != EADDRINUSE:
                 raise

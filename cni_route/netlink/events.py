@@ -162,7 +162,7 @@ def _decode(data: bytes, nsid: int | None) -> list[Event]:
     """The events in one datagram; one that cannot be read makes the namespace doubtful."""
     events: list[Event] = []
     try:
-        for kind, _, _, start, end in messages(data):
+        for kind, _, _, _, start, end in messages(data):
             event = _event(kind, data, start, end, nsid)
             if event:
                 events.append(event)

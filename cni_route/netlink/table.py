@@ -48,6 +48,7 @@ __all__ = ["NetlinkKernel", "NetlinkTable"]
 
 T = TypeVar("T")
 
+UNSTEADY = 1 << 10  # RTNLGRP_IPV6_ROUTE; a dump of IPv4 routes goes on by key, not by counting
 CHUNK_MESSAGES = 250  # refusals come unasked: more could overflow the receive buffer
 CHUNK_BYTES = 128 << 10  # the default send buffer refuses more (EMSGSIZE)
 
@@ -122,7 +123,7 @@ class NetlinkTable:
 
     def _dump(self, table: int) -> tuple[KernelRoute, ...]:
         read = RouteReader(table).read
-        answers = self._channel.dump(RTM_GETROUTE, encode_dump_request(table))
+        answers = self._channel.dump(RTM_GETROUTE, encode_dump_request(table), watched=UNSTEADY)
         routes = [
             read(data, start, end) for kind, data, start, end in answers if kind == RTM_NEWROUTE
         ]

@@ -61,9 +61,9 @@ class WireError(ValueError):
     """Bytes that are no netlink message, or a value that fits into none."""
 
 
-# Where one message stands in a datagram: its type, flags and sequence number, and the payload
-# data[start:end]. A plain tuple, because a dump makes ten thousand of them.
-Message: TypeAlias = "tuple[int, int, int, int, int]"
+# Where one message stands in a datagram: its type, flags, sequence number and port id, and the
+# payload data[start:end]. A plain tuple, because a dump makes ten thousand of them.
+Message: TypeAlias = "tuple[int, int, int, int, int, int]"
 
 
 class Reply(NamedTuple):
@@ -78,10 +78,10 @@ def messages(data: bytes) -> Iterator[Message]:
     start, size = 0, len(data)
     unpack = HEADER.unpack_from
     while size - start >= 16:
-        length, kind, flags, sequence, _ = unpack(data, start)
+        length, kind, flags, sequence, port = unpack(data, start)
         if length < 16 or length > size - start:
             raise WireError(f"a message of {length} bytes where {size - start} are left")
-        yield kind, flags, sequence, start + 16, start + length
+        yield kind, flags, sequence, port, start + 16, start + length
         start += length + 3 & ~3
     if start < size:
         raise WireError(f"{size - start} bytes are too few for a message")
@@ -131,7 +131,7 @@ def message(kind: int, flags: int, sequence: int, *parts: bytes) -> bytes:
 
 def decode_reply(data: bytes, answer: Message) -> Reply:
     """An NLMSG_ERROR, or the end of a dump: errno and the kernel's words, if it has some."""
-    kind, flags, _, start, end = answer
+    kind, flags, _, _, start, end = answer
     if end > len(data) or end - start < 4:
         raise WireError("an acknowledgement without its error number")
     code = -INTEGER.unpack_from(data, start)[0]
