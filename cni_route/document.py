@@ -119,7 +119,7 @@ class _File:
             inner = {"apiVersion": version, "kind": kind.removesuffix("List")}
         elif version != "v1":
             report.add("apiVersion", f"must be v1 for a List, not {describe(version)}")
-        for index, item in enumerate(entries(document["items"], "items", report)):
+        for index, item in enumerate(entries(document["items"], "items", report, None)):
             path = f"items[{index}]"
             if isinstance(item, dict):
                 self._read_object({**inner, **item}, path, report)

@@ -142,16 +142,16 @@ def mapping(value: object) -> dict[object, object]:
     raise Wrong(f"must be a mapping, not {describe(value)}")
 
 
-def entries(value: object, path: str, report: Report) -> list[object]:
-    """A list (null: an empty one), cut at MAX_ITEMS; what is wrong goes into `report`."""
+def entries(value: object, path: str, report: Report, most: int | None = MAX_ITEMS) -> list[object]:
+    """A list (null: an empty one), cut at `most`; what is wrong goes into `report`."""
     if value is None:
         return []
     if not isinstance(value, list):
         report.add(path, f"must be a list, not {describe(value)}; write it as [...]")
         return []
-    if len(value) > MAX_ITEMS:
-        report.add(path, f"has {len(value)} entries; only {MAX_ITEMS} are read: split the list")
-    return value[:MAX_ITEMS]
+    if most is not None and len(value) > most:
+        report.add(path, f"has {len(value)} entries; only {most} are read: split the list")
+    return value[:most]
 
 
 def one_of(value: object, choices: Sequence[str], what: str) -> str:

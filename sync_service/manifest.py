@@ -19,19 +19,26 @@ from typing import Any, NoReturn
 import yaml
 
 from cni_route.document import Parsed, parse
+from cni_route.document_fields import quote
+from cni_route.model import Problem
 from sync_service.manifest_yaml import Refused, is_ambiguous, load_events, place
 
 __all__ = ["STANDARD_INPUT", "ManifestError", "dump_text", "load_text", "read"]
 
 MAX_BYTES = 8 << 20
+MAX_DOCUMENTS = 1 << 16
 STANDARD_INPUT = "-"
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+_Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 class ManifestError(Exception):
     """A file that cannot be read as documents; the text is a sentence with file and line."""
+
+    def __init__(self, source: str, message: str) -> None:
+        self.problem = Problem(source, "", message)
+        super().__init__(str(self.problem))
 
 
 # ------------------------------------------------------------------------- files
@@ -45,7 +52,10 @@ def read(path: str) -> Parsed:
     else:
         source = os.fsencode(path).decode("utf-8", "replace")
         raw = _read_file(path, source)
-    return parse(load_text(_decode(raw, source), source), source)
+    documents = load_text(_decode(raw, source), source)
+    if len(documents) > MAX_DOCUMENTS:
+        raise ManifestError(source, f"holds more than {MAX_DOCUMENTS} documents; split it")
+    return parse(documents, source)
 
 
 def _read_file(path: str, source: str) -> bytes:
@@ -55,8 +65,8 @@ def _read_file(path: str, source: str) -> bytes:
                 return file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         reason = getattr(error, "strerror", None) or str(error)
-        raise ManifestError(f"{source}: cannot be read: {reason}") from None
-    raise ManifestError(f"{source}: is not a regular file; give it on standard input, as -")
+        raise ManifestError(source, f"cannot be read: {reason}") from None
+    raise ManifestError(source, "is not a regular file; give it on standard input, as -")
 
 
 def _open_at_once(path: str, flags: int) -> int:
@@ -66,14 +76,14 @@ def _open_at_once(path: str, flags: int) -> int:
 
 def _decode(raw: bytes, source: str) -> str:
     if len(raw) > MAX_BYTES:
-        raise ManifestError(f"{source}: is larger than {MAX_BYTES >> 20} MiB; split it")
+        raise ManifestError(source, f"is larger than {MAX_BYTES >> 20} MiB; split it")
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         byte = raw[error.start]
         raise ManifestError(
-            f"{source}: line {line}: the byte 0x{byte:02x} is not UTF-8; save the file as UTF-8"
+            source, f"line {line}: the byte 0x{byte:02x} is not UTF-8; save the file as UTF-8"
         ) from None
 
 
@@ -92,10 +102,10 @@ def load_text(text: str, source: str) -> list[object]:
         except _Twice as twice:
             raise _twice_in_json(text, source, twice) from None
         except RecursionError:
-            raise ManifestError(f"{source}: too many levels are nested here") from None
+            raise ManifestError(source, "too many levels are nested here") from None
         except ValueError as error:
             if source.endswith(".json"):
-                raise ManifestError(f"{source}: {_json_sentence(error)}") from None
+                raise ManifestError(source, _json_sentence(error)) from None
     return _load_yaml(text, source)
 
 
@@ -106,12 +116,18 @@ class _Twice(Exception):
 def _load_json(text: str) -> list[object]:
     """One document, or several behind each other."""
     documents = []
-    at = len(text) - len(text.lstrip())
+    at = _after_blanks(text, 0)
     while at < len(text):
-        document, end = _JSON.raw_decode(text, at)
+        document, at = _JSON.raw_decode(text, at)
         documents.append(document)
-        at = end + len(text[end:]) - len(text[end:].lstrip())
+        at = _after_blanks(text, at)
     return documents
+
+
+def _after_blanks(text: str, at: int) -> int:
+    while text[at : at + 1] in _BLANKS:
+        at += 1
+    return at
 
 
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -134,6 +150,7 @@ def _no_constant(word: str) -> NoReturn:
     raise ValueError(f"{word} is not JSON")
 
 
+_BLANKS = frozenset(" \t\r\n")
 _JSON = json.JSONDecoder(object_pairs_hook=_unique, parse_int=_integer, parse_constant=_no_constant)
 
 
@@ -152,7 +169,7 @@ def _twice_in_json(text: str, source: str, twice: _Twice) -> ManifestError:
         if "stands twice" in str(error):
             return error
     return ManifestError(
-        f"{source}: the key {twice.args[0]!r} stands twice in one mapping; keep one"
+        source, f"the key {quote(twice.args[0])} stands twice in one mapping; keep one"
     )
 
 
@@ -160,14 +177,17 @@ def _load_yaml(text: str, source: str) -> list[object]:
     try:
         return load_events(yaml.parse(text, Loader=_Loader))
     except Refused as refused:
-        raise ManifestError(f"{source}: {refused}") from None
+        raise ManifestError(source, str(refused)) from None
     except yaml.YAMLError as error:
-        raise ManifestError(f"{source}: {_yaml_sentence(error)}") from None
+        raise ManifestError(source, _yaml_sentence(error, text)) from None
     except ValueError:  # a surrogate: no text in UTF-8
-        raise ManifestError(f"{source}: holds half a character; save it as UTF-8") from None
+        raise ManifestError(source, "holds half a character; save it as UTF-8") from None
 
 
-def _yaml_sentence(error: yaml.YAMLError) -> str:
+def _yaml_sentence(error: yaml.YAMLError, text: str) -> str:
+    if isinstance(error, yaml.reader.ReaderError):  # which knows no line
+        before = text.encode()[: error.position]
+        return f"line {before.count(10) + 1}: is not text: {error.reason}"
     what = getattr(error, "problem", None) or str(error).splitlines()[0]
     return f"{place(getattr(error, 'problem_mark', None))}is not YAML: {what}"
 
@@ -180,7 +200,6 @@ def dump_text(documents: Sequence[object]) -> str:
     return yaml.dump_all(
         documents,
         Dumper=_Writer,
-        default_flow_style=None,
         sort_keys=False,
         allow_unicode=True,
         width=100,
@@ -194,9 +213,21 @@ class _Writer(_Dumper):  # type: ignore[misc]  # which one it is depends on the 
         """Write everything out, however often it is there."""
         return True
 
+    def represent_mapping(self, tag: str, mapping: Any, flow_style: bool | None = None) -> Any:
+        """On one line what holds nothing but words and numbers, quoted ones too."""
+        node = super().represent_mapping(tag, mapping, flow_style)
+        node.flow_style = all(isinstance(value, yaml.ScalarNode) for _, value in node.value)
+        return node
 
-def _write_string(writer: yaml.SafeDumper, word: str) -> yaml.ScalarNode:
-    style = '"' if is_ambiguous(word) else None
+    def represent_sequence(self, tag: str, sequence: Any, flow_style: bool | None = None) -> Any:
+        """The same for lists."""
+        node = super().represent_sequence(tag, sequence, flow_style)
+        node.flow_style = all(isinstance(value, yaml.ScalarNode) for value in node.value)
+        return node
+
+
+def _write_string(writer: Any, word: str) -> Any:
+    style = "'" if is_ambiguous(word) else None
     return writer.represent_scalar("tag:yaml.org,2002:str", word, style=style)
 
 

@@ -9,8 +9,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
+from typing import Any
 
 import yaml
+
+from cni_route.document_fields import quote
 
 __all__ = ["MAX_DEPTH", "MAX_NODES", "Refused", "is_ambiguous", "load_events", "place", "resolve"]
 
@@ -59,8 +62,8 @@ def is_ambiguous(word: str) -> bool:
     return word.lower() in _BOOLEANS or resolve(word) is not word
 
 
-def place(mark: yaml.Mark | None) -> str:
-    """Where a mark stands, as a sentence begins: "line 3, column 5: "."""
+def place(mark: Any) -> str:
+    """Where a mark of either parser stands, as a sentence begins: "line 3, column 5: "."""
     return f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
 
 
@@ -131,9 +134,10 @@ class _Builder:
             self.anchors[event.anchor] = (value, 1)
 
     def _alias(self, event: yaml.AliasEvent) -> None:
-        if event.anchor not in self.anchors:
-            raise Refused(event, f"no value before this place has the anchor {event.anchor!r}")
-        value, nodes = self.anchors[event.anchor]
+        anchor = event.anchor or ""
+        if anchor not in self.anchors:
+            raise Refused(event, f"no value before this place has the anchor {quote(anchor)}")
+        value, nodes = self.anchors[anchor]
         if self._key_is_next() and isinstance(value, str):
             self._key(event, value)
         else:
@@ -169,8 +173,7 @@ class _Builder:
         top = self.stack[-1]
         assert isinstance(top.value, dict)
         if key in top.value or (merges and top.merge is not None):
-            shown = key if len(key) <= 64 else key[:61] + "..."
-            raise Refused(event, f"the key {shown!r} stands twice in one mapping; keep one")
+            raise Refused(event, f"the key {quote(key)} stands twice in one mapping; keep one")
         top.key = key
         if merges:
             top.merge = event
@@ -201,7 +204,8 @@ class _Builder:
 
 
 def _no_tag(event: yaml.Event, tag: str) -> Refused:
-    return Refused(event, f"the tag {tag.replace(_TAG, '!!')!r} is not read here; leave it out")
+    shown = quote(tag.replace(_TAG, "!!"))
+    return Refused(event, f"the tag {shown} is not read here; leave it out")
 
 
 def _merge(into: dict[str, object], merged: object, event: yaml.Event) -> None:
