@@ -12,10 +12,10 @@ from cni_route.cni import protocol, result, settings
 from cni_route.cni.attachments import attach, collect, detach
 from cni_route.cni.frame import MAX_ANSWER, Answer
 from cni_route.cni.journal import append
+from cni_route.cni.judge import SHOWN, check_applied, check_wanted, faults, summary
 from cni_route.cni.protocol import CniError, Code, Request
 from cni_route.cni.settings import Settings
 from cni_route.document_fields import quote
-from cni_route.model import OWN_PROTOCOL, Verdict
 from cni_route.record import Attachment, Record
 from cni_route.sandbox import NamespaceError, Sandboxes, check_namespace, open_namespace, valid_id
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Answer", "Call", "Context", "handle"]
 
-_SHOWN = 3  # failures that an error names; the log has all
 _SUFFIX = 5  # letters that a DaemonSet adds to its name for a pod's
 
 
@@ -50,7 +49,7 @@ class Context(NamedTuple):
     pod); None: not known. `forget(container_id)`: its record is gone. `not_ready`: a sentence
     where there is nothing to decide an ADD by, empty where there is. `agent`: namespace and name
     of the DaemonSet whose pods pass unasked. `log` gets sentences and never raises. `alone`:
-    there is no service, which would mend later what is left open now. `protocol` marks our routes.
+    there is no service, which would mend later what is left open now.
     """
 
     sandboxes: Sandboxes
@@ -61,7 +60,6 @@ class Context(NamedTuple):
     not_ready: str = ""
     agent: tuple[str, str] = ("", "")
     alone: bool = False
-    protocol: int = OWN_PROTOCOL
 
 
 class _Work(NamedTuple):
@@ -80,12 +78,15 @@ class _Work(NamedTuple):
         self.context.log(line)
         append(self.settings.log_file, line)
 
-    def bear(self, faults: list[CniError]) -> None:
-        """Raise the first by failurePolicy Fail; by Ignore the pod goes on and the log says it."""
-        if faults and self.settings.fail:
-            raise faults[0]
-        for fault in faults:
-            self.log(f"{fault.message} (code {fault.code}, but failurePolicy is Ignore)")
+    def bear(self, troubles: list[CniError]) -> None:
+        """Raise by failurePolicy Fail; by Ignore the pod goes on and the log says why.
+
+        A route that is gone is always an error: nobody was pardoned for it.
+        """
+        for trouble in troubles:
+            if self.settings.fail or trouble.code == Code.GONE:
+                raise trouble
+            self.log(f"{trouble.message} (code {trouble.code}, but failurePolicy is Ignore)")
 
 
 def handle(call: Call, context: Context) -> Answer:
@@ -149,27 +150,27 @@ def _add(work: _Work) -> bytes:
                 result.gateways(previous, request.ifname),
                 work.settings.rules,
             )
-            work.bear(_bring_up(work, attachment, descriptor))
+            _bring_up(work, attachment, descriptor)
     return printed
 
 
-def _bring_up(work: _Work, attachment: Attachment, descriptor: int) -> list[CniError]:
-    """Record the sandbox and give it its routes; what went wrong, worst first."""
+def _bring_up(work: _Work, attachment: Attachment, descriptor: int) -> None:
+    """Record the sandbox and give it its routes."""
     context = work.context
-    if context.not_ready and work.settings.fail:
-        return [CniError(Code.LATER, context.not_ready)]
+    if context.not_ready:
+        work.bear([CniError(Code.LATER, context.not_ready)])
     try:
         pod = context.find_pod(*_pod_of(work.request))
         if pod is not None and pod.host_network:
             work.log("passes: the pod is on the host's network")
-            return []
+            return
         record = _remember(work, attachment, descriptor)
         outcome = context.pass_over(record, descriptor, False)
     except Exception as error:
-        return [_fault(error)]
-    work.log(_summary(outcome))
-    waits = [CniError(Code.LATER, context.not_ready)] if context.not_ready else []
-    return _faults(outcome) + waits
+        work.bear([_fault(error)])
+        return
+    work.log(summary(outcome))
+    work.bear(faults(outcome))
 
 
 def _remember(work: _Work, attachment: Attachment, descriptor: int) -> Record:
@@ -181,35 +182,6 @@ def _remember(work: _Work, attachment: Attachment, descriptor: int) -> Record:
         return attach(work.context.sandboxes, found, attachment, work.settings.timeout_seconds)
     except OSError as error:
         raise CniError(Code.RECORD, f"the sandbox's record: {_words(error)}") from None
-
-
-def _faults(outcome: Outcome) -> list[CniError]:
-    """What a pass could not do, as errors. A rule that waits or loses is none."""
-    faults = []
-    if outcome.error:
-        faults.append(CniError(Code.PASS, outcome.error))
-    for found, code in (("failed", Code.ROUTE), ("deferred", Code.LATER)):
-        verdicts = [v for v in outcome.verdicts if v.outcome == found]
-        if verdicts:
-            named = "; ".join(map(_verdict, verdicts[:_SHOWN]))
-            more = f"; and {len(verdicts) - _SHOWN} more" if len(verdicts) > _SHOWN else ""
-            faults.append(CniError(code, named + more))
-    return faults
-
-
-def _summary(outcome: Outcome) -> str:
-    """A pass in one line: how many rules came to what, and the reasons of those that are open."""
-    counts: dict[str, int] = {}
-    for verdict in outcome.verdicts:
-        counts[verdict.outcome] = counts.get(verdict.outcome, 0) + 1
-    words = [f"{count} {found}" for found, count in counts.items()] or ["no rules"]
-    opened = [v for v in outcome.verdicts if v.outcome in ("pending", "conflict")]
-    return "; ".join([", ".join(words), *map(_verdict, opened[:_SHOWN])])
-
-
-def _verdict(verdict: Verdict) -> str:
-    place = " ".join(filter(None, (verdict.route, verdict.path, verdict.dst)))
-    return f"{place}: {verdict.reason or verdict.code or verdict.outcome}"
 
 
 # ---------------------------------------------------------------- who and where
@@ -285,26 +257,28 @@ def _check(work: _Work) -> bytes:
         record = context.sandboxes.load(request.container_id)
         if record is not None and record.inode not in (0, os.fstat(descriptor).st_ino):
             record = None
-        if context.alone:
-            if record is not None:
-                _check_gone(work, record, context.pass_over(record, descriptor, True))
-            return b""
-        if record is None:
-            gateways = result.gateways(result.previous(request.config), request.ifname)
-            found = Attachment(request.name, request.ifname, gateways, work.settings.rules)
-            record = _remember(work, found, descriptor)
-        work.bear(_faults(context.pass_over(record, descriptor, False)))
+        try:
+            troubles = _check_table(work, record, descriptor)
+        except Exception as error:
+            troubles = [_fault(error)]
+        work.bear(troubles)
     return b""
 
 
-def _check_gone(work: _Work, record: Record, outcome: Outcome) -> None:
-    """Alone: an own route that was there at the end of the last pass must still be there."""
-    if outcome.error:
-        raise CniError(Code.PASS, outcome.error)
-    there = {route.key for route in outcome.actual if route.protocol == work.context.protocol}
-    gone = [str(key.dst) for key in record.applied if key not in there]
-    if gone:
-        raise CniError(Code.GONE, f"routes that were there are gone: {', '.join(gone[:_SHOWN])}")
+def _check_table(work: _Work, record: Record | None, descriptor: int) -> list[CniError]:
+    """Judge the kernel against what is wanted now, or alone by what was there."""
+    context, request = work.context, work.request
+    if context.alone:
+        if record is None:
+            return []
+        return check_applied(record, context.pass_over(record, descriptor, True))
+    if record is None:
+        gateways = result.gateways(result.previous(request.config), request.ifname)
+        found = Attachment(request.name, request.ifname, gateways, work.settings.rules)
+        record = _remember(work, found, descriptor)
+    done = context.pass_over(record, descriptor, False)
+    looked = context.pass_over(record, descriptor, True)
+    return check_wanted(done, looked) + faults(done)
 
 
 def _gc(work: _Work) -> bytes:
@@ -315,7 +289,7 @@ def _gc(work: _Work) -> bytes:
     context = work.context
     troubles = collect(context.sandboxes, work.request.name, valid, context.forget)
     if troubles:
-        raise CniError(Code.IO, f"records stay for now: {'; '.join(troubles[:_SHOWN])}")
+        raise CniError(Code.IO, f"records stay for now: {'; '.join(troubles[:SHOWN])}")
     return b""
 
 
