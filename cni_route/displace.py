@@ -37,9 +37,13 @@ def why_not(route: KernelRoute) -> str:
 
 
 def backup_of(route: KernelRoute, protocol: int) -> KernelRoute:
-    """The copy of a displaced route that goes into the kernel."""
+    """The copy of a displaced route that goes into the kernel.
+
+    A nexthop object is copied by its hops: an IPv6 delete that does not name an object hits the
+    first route of the key and protocol that has one (ip6_route_del), whatever was meant.
+    """
     metric = BACKUP_METRIC + (route.key.metric << 8) + route.protocol
-    return route._replace(key=route.key._replace(metric=metric), protocol=protocol)
+    return route._replace(key=route.key._replace(metric=metric), protocol=protocol, nexthop_id=0)
 
 
 def is_backup(route: KernelRoute, protocol: int) -> bool:
@@ -89,8 +93,8 @@ def adopted(shadow: Shadow, copies: Iterable[KernelRoute]) -> dict[Key, tuple[Sh
 
 def _accounted(lost: KernelRoute, known: Sequence[Shade]) -> bool:
     same = [s.route for s in known if s.route.protocol == lost.protocol]
-    if lost in same:
+    if any(route._replace(nexthop_id=0) == lost for route in same):
         return True
     # a merged IPv6 copy stands for several displaced routes: each of its hops is one's
     hops = {hop for route in same for hop in route.hops}
-    return len(lost.hops) > 1 and hops.issuperset(lost.hops)
+    return bool(lost.hops) and is_gatewayed(lost) and hops.issuperset(lost.hops)

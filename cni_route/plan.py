@@ -13,7 +13,7 @@ from typing import NamedTuple
 from cni_route.address import AF_INET, AF_INET6
 from cni_route.displace import Shade, Shadow, backups_of, why_not
 from cni_route.model import BACKUP_PROTOCOL, OWN_PROTOCOL, KernelRoute, Key, Operation, Verb
-from cni_route.slot import Slot, hit_by_replace, is_gatewayed, is_present, is_same
+from cni_route.slot import Slot, hit_by_replace, is_gatewayed, is_same, missing_part
 
 Wanted = Mapping[Key, KernelRoute | None]  # None: claimed, but cannot be had just now
 Table = Mapping[Key, Sequence[KernelRoute]]  # under each key in the kernel's order
@@ -103,13 +103,18 @@ class _Planner:
         supersede(self.shadow, key, slot.routes, self.now)
         if want is not None:
             self._settle(slot, want)
-        elif key not in self.wanted and not self.only_add:
+        elif key in self.wanted:
+            self._step_out(slot, self._own(slot))
+        elif not self.only_add:
             self._give_back(slot, key)
         if slot.operations:
             self.slots[key] = slot
 
     def _own(self, slot: Slot) -> list[KernelRoute]:
         return [route for route in slot.routes if route.protocol == self.now.own]
+
+    def _foreign(self, slot: Slot) -> list[KernelRoute]:
+        return [route for route in slot.routes if route.protocol != self.now.own]
 
     # -------------------------------------------------------- a key that is wanted
 
@@ -152,7 +157,7 @@ class _Planner:
         """IPv6: any route of a key may be chosen, so all foreign ones are in the way."""
         if self._step_out(slot, own):
             return
-        foreign = [route for route in slot.routes if route.protocol != self.now.own]
+        foreign = self._foreign(slot)
         if foreign and not self._displace(slot, want.key, foreign):
             return
         if want in own:
@@ -193,20 +198,18 @@ class _Planner:
     def _displace(self, slot: Slot, key: Key, foreign: Sequence[KernelRoute]) -> bool:
         """Put foreign routes into the shadow; False (and a failure) where one cannot be."""
         there = self.shadow.get(key, ())
-        known = {shade.route for shade in there}
+        known = [shade.route for shade in there]
+        new = [part for part in (missing_part(route, known) for route in foreign) if part]
         for route in foreign:
-            reason = why_not(route) or ("" if route in known else self.now.frozen)
+            reason = why_not(route) or (self.now.frozen if new else "")
             if reason:
                 self.failures[key] = reason
                 return False
         behind = tuple(r for r in slot.routes if r not in foreign and r.protocol != self.now.own)
-        new = tuple(Shade(route, behind) for route in foreign if route not in known)
+        shades = tuple(Shade(route, behind) for route in new)
         # the order of the foreign list: IPv4 adds in front of it, IPv6 behind
-        self.shadow[key] = new + there if key.family == AF_INET else there + new
-        if self.shadow[key]:
-            self.recorded[key] = self.shadow[key]
-        else:
-            del self.shadow[key]
+        self.shadow[key] = shades + there if key.family == AF_INET else there + shades
+        self.recorded[key] = self.shadow[key]
         return True
 
     # -------------------------------------------------------- a key that nobody wants
@@ -219,7 +222,7 @@ class _Planner:
         back = [
             route
             for route in shades
-            if not is_present(route, slot.routes)
+            if missing_part(route, self._foreign(slot))
             and self._alive(route)
             and route not in self.now.blocked
         ]
@@ -235,7 +238,9 @@ class _Planner:
                     return
                 back = []
         self._put_back(slot, own, back)
-        rest = tuple(s for s in self.shadow.get(key, ()) if not is_present(s.route, slot.routes))
+        rest = tuple(
+            s for s in self.shadow.get(key, ()) if missing_part(s.route, self._foreign(slot))
+        )
         if rest:
             self.shadow[key] = rest
         else:
@@ -246,10 +251,13 @@ class _Planner:
         if back and back[0].key.family == AF_INET:
             back = back[::-1]
         for index, route in enumerate(back):
+            part = missing_part(route, self._foreign(slot))
+            if part is None:
+                continue
             if index == 0 and own:
-                slot.swap(own[0], route)
+                slot.swap(own[0], part)
             else:
-                slot.put(route)
+                slot.put(part)
         slot.take_all(own[1:] if back else own)
 
     def _alive(self, route: KernelRoute) -> bool:
@@ -287,7 +295,7 @@ class _Planner:
 
     def _copies(self) -> tuple[tuple[Operation, ...], tuple[Operation, ...]]:
         """Backups to put in before the changes, and those to release after them."""
-        shades = [s for there in self.shadow.values() for s in there if self._alive(s.route)]
+        shades = [shade for there in self.shadow.values() for shade in there]
         if not shades and not self.now.copies:
             return (), ()
         expected = backups_of(shades, self.now.backup)
@@ -295,7 +303,7 @@ class _Planner:
         puts = [
             Operation(_verb(copy, self.now.copies), copy)
             for copy in wanted
-            if not is_present(copy, self.now.copies)
+            if self._alive(copy) and missing_part(copy, self.now.copies)
         ]
         if self.only_add:
             return tuple(puts), ()
@@ -330,8 +338,8 @@ def supersede(
     """Drop the displaced route that somebody has replaced meanwhile.
 
     The evidence: our route stood alone in its place after our last pass, and now a foreign route
-    stands exactly there, all else as it was. Without us, that `replace` would have hit the
-    displaced route (IPv4: the first of its key; IPv6: of its kind).
+    stands exactly there, all else as it was. Without us, that `replace` would have hit one of the
+    displaced routes.
     """
     shades = shadow.get(key)
     before = now.previous.get(key)
@@ -343,11 +351,10 @@ def supersede(
     newcomer = routes[changed[0]]
     if newcomer.protocol == now.own or any(newcomer == shade.route for shade in shades):
         return
-    for index, shade in enumerate(shades):
-        if key.family == AF_INET or is_gatewayed(shade.route) == is_gatewayed(newcomer):
-            rest = shades[:index] + shades[index + 1 :]
-            if rest:
-                shadow[key] = rest
-            else:
-                del shadow[key]
-            return
+    index = hit_by_replace([shade.route for shade in shades], newcomer)
+    assert index is not None
+    rest = shades[:index] + shades[index + 1 :]
+    if rest:
+        shadow[key] = rest
+    else:
+        del shadow[key]

@@ -7,6 +7,7 @@ it with other arguments, so what a plan shows is what an apply does.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from errno import EINVAL, ENOENT
 from typing import NamedTuple
 
 from cni_route.displace import Shadow, adopted
@@ -288,15 +289,24 @@ class _Pass:
             route = refusal.operation.subject
             if not isinstance(route, KernelRoute):
                 continue
-            if refusal.operation.verb == "delete" or refusal.errno in STALE:
+            if refusal.operation.verb == "delete" or (
+                refusal.errno in STALE and not route.nexthop_id
+            ):
                 continue  # it is not there any more, or something else is: the next look tells
             if route.protocol == own:
                 dev = self.memory.name_of(route)
                 self.memory.refuse(route.key, meaning(refusal, dev))
+            elif route.nexthop_id and refusal.errno in (EINVAL, ENOENT):
+                self._forget(route)
             else:
                 self.blocked.add(route)
                 self.unfinished = True
         return True
+
+    def _forget(self, route: KernelRoute) -> None:
+        """Its nexthop object is gone: without us, the kernel would have removed it with that."""
+        left = tuple(d for d in self.record.displaced if d.bound(self.memory.links) != route)
+        self._save(self.record._replace(displaced=left))
 
     # ------------------------------------------------------------ the record
 

@@ -39,16 +39,18 @@ def is_same(left: KernelRoute, right: KernelRoute) -> bool:
     return left == right or left._replace(protocol=right.protocol) == right
 
 
-def is_present(route: KernelRoute, routes: Sequence[KernelRoute]) -> bool:
-    """Whether a key's list holds a route, be it merged into an IPv6 multipath."""
+def missing_part(route: KernelRoute, routes: Sequence[KernelRoute]) -> KernelRoute | None:
+    """What of a route is not in a key's list yet: None, the route, or some of its hops.
+
+    An IPv6 route may be there merged into a multipath, whole or in part.
+    """
     if route in routes:
-        return True
+        return None
     if route.key.family != AF_INET6 or not is_gatewayed(route):
-        return False
-    return any(
-        other.key == route.key and len(other.hops) > 1 and set(other.hops) >= set(route.hops)
-        for other in routes
-    )
+        return route
+    there = {h for r in routes if r.key == route.key and is_gatewayed(r) for h in r.hops}
+    hops = tuple(hop for hop in route.hops if hop not in there)
+    return route._replace(hops=hops) if hops else None
 
 
 class Slot:

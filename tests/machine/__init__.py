@@ -1,0 +1,1 @@
+"""State machines that run on the fake kernel and on the real one."""
