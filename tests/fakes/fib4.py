@@ -53,7 +53,8 @@ class Fib4:
     # ------------------------------------------------------------ reading
 
     def dump(self, table: int) -> list[KernelRoute]:
-        return [e.route for entries in self._tables.get(table, {}).values() for e in entries]
+        entries = sorted(self._tables.get(table, {}).items())
+        return [entry.route for _, listed in entries for entry in listed]
 
     def lookup(
         self, address: Address, table: int, scope: int = SCOPE_UNIVERSE, dev: int = 0
@@ -115,10 +116,11 @@ class Fib4:
         """After the address has left the link (fib_del_ifaddr)."""
         if link.loopback:
             return
-        try:
-            self.delete(_connected(link, address))
-        except Refused:
-            pass
+        if address not in link.secondary:
+            try:
+                self.delete(_connected(link, address))
+            except Refused:
+                pass
         if self._links.owner(address.address) is None:
             self._drop(lambda e: e.route.src == address.address)
         if not link.of_family(AF_INET):
@@ -141,7 +143,7 @@ class Fib4:
         self._drop(lambda e: e.route.nexthop_id == identity)
 
     def _connect(self, link: FakeLink, address: LinkAddress) -> None:
-        if address.length == 32 or link.loopback:
+        if address.length == 32 or link.loopback or address in link.secondary:
             return
         try:
             self.insert("append", _connected(link, address))
@@ -179,6 +181,8 @@ class Fib4:
             raise Refused(errno.ENODEV)
         else:
             route = route._replace(hops=tuple(self._hop(route, hop) for hop in route.hops))
+        if route.type in REJECTS:
+            return route
         if route.src is not None and self._links.owner(route.src) is None:
             raise Refused(errno.EINVAL, "Invalid prefsrc address")
         return route
@@ -207,8 +211,8 @@ class Fib4:
         if link is None:
             raise Refused(errno.ENODEV, "Nexthop device required for onlink")
         if not link.up:
-            raise Refused(errno.ENETDOWN, "Nexthop device is down")
-        if self._local(hop.via, link.index) is not None:
+            raise Refused(errno.ENETDOWN, "Nexthop device is not up")
+        if self._owner(hop.via, 0) is not None or self._is_broadcast(hop.via, 0):
             raise Refused(errno.EINVAL, "Nexthop has invalid gateway")
         return hop
 
@@ -217,45 +221,56 @@ class Fib4:
         assert hop.via is not None
         scope = max(route.scope + 1, SCOPE_LINK)
         found = self._resolve(hop.via, route.key.table, scope, hop.dev)
-        if isinstance(found, int):
-            return hop._replace(dev=found)
+        if isinstance(found, FakeLink):
+            if not found.up:
+                raise Refused(errno.ENETDOWN)
+            return hop._replace(dev=found.index)
         if found is None or found.type in REJECTS:
             error = errno.ENETUNREACH if found is None else REJECTS[found.type]
             raise Refused(error, "Nexthop has invalid gateway")
         dev = hop.dev or found.hops[0].dev
         return hop._replace(dev=dev)
 
-    def _resolve(self, via: Address, table: int, scope: int, dev: int) -> KernelRoute | int | None:
-        """The route towards a gateway, or the index of the link whose own address it is."""
+    def _resolve(
+        self, via: Address, table: int, scope: int, dev: int
+    ) -> KernelRoute | FakeLink | None:
+        """The route towards a gateway, or the link whose own address it is."""
         tables = self._rules.tables(AF_INET, None)
         if table != MAIN_TABLE:
             tables = [table, *tables]
         for number in tables:
             if number == LOCAL_TABLE:
-                kind = self._local(via, dev)
-                if kind is not None:
-                    if kind == 0:
-                        raise Refused(errno.EINVAL, "Nexthop has invalid gateway")
-                    return kind
+                link = self._owner(via, dev)
+                if link is not None:
+                    return link
+                if scope <= SCOPE_LINK and self._is_broadcast(via, dev):
+                    raise Refused(errno.EINVAL, "Nexthop has invalid gateway")
                 continue
             found = self.lookup(via, number, scope, dev)
             if found is not None:
                 return found
         return None
 
-    def _local(self, address: Address, dev: int) -> int | None:
-        """What the local table says: a link's index (its own address), 0 (broadcast), None."""
+    # The local table (255) is not kept: what it would say follows from the addresses.
+
+    def _owner(self, address: Address, dev: int) -> FakeLink | None:
+        """The link (`dev` or, for 0, any) whose own address this is."""
         for link in self._links:
-            if dev not in (0, link.index):
+            if dev in (0, link.index) and address in [a.address for a in link.addresses]:
+                return link
+        return None
+
+    def _is_broadcast(self, address: Address, dev: int) -> bool:
+        """Whether it is the last address of a network of that link (0: any)."""
+        for link in self._links:
+            if not link.up or dev not in (0, link.index):
                 continue
             for own in link.of_family(AF_INET):
-                if own.address == address:
-                    return link.index
-                network = network_of(own)
-                last = int.from_bytes(network.address, "big") | (1 << 32 - own.length) - 1
-                if link.up and own.length < 31 and address == last.to_bytes(4, "big"):
-                    return 0
-        return None
+                first = int.from_bytes(network_of(own).address, "big")
+                last = first | (1 << 32 - own.length) - 1
+                if own.length < 31 and address == last.to_bytes(4, "big"):
+                    return True
+        return False
 
 
 def _connected(link: FakeLink, address: LinkAddress) -> KernelRoute:
@@ -270,7 +285,10 @@ def _connected(link: FakeLink, address: LinkAddress) -> KernelRoute:
 
 
 def _matches(wanted: KernelRoute, route: KernelRoute) -> bool:
-    """What a delete hits: zero and absent attributes match any, metric 0 too (fib_nh_match)."""
+    """What a delete hits: zero and absent attributes match any, metric 0 too (fib_nh_match).
+
+    But for the MTU, where the seam always says which one it means.
+    """
     return (
         wanted.key.tos == route.key.tos
         and wanted.type == route.type
@@ -278,7 +296,7 @@ def _matches(wanted: KernelRoute, route: KernelRoute) -> bool:
         and (wanted.src is None or wanted.src == route.src)
         and wanted.protocol in (0, route.protocol)
         and wanted.key.metric in (0, route.key.metric)
-        and wanted.mtu in (0, route.mtu)
+        and wanted.mtu == route.mtu
         and set(wanted.metrics) <= set(route.metrics)
         and _same_hops(wanted, route)
     )

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from cni_route.address import AF_INET6, Address, Prefix
 from cni_route.model import (
     IPV6_METRIC,
+    MAIN_TABLE,
     Hop,
     KernelRoute,
     Key,
@@ -23,6 +24,7 @@ from tests.fakes.nexthops import Nexthops
 from tests.fakes.refused import Refused
 from tests.fakes.rules import KERNEL_PROTOCOL, Rules
 
+BOOT_PROTOCOL = 3  # what IPv6 makes of none
 PREFIX_METRIC = 256  # IP6_RT_PRIO_ADDRCONF
 _Node = tuple[Prefix, "Prefix | None"]  # destination, source
 
@@ -69,7 +71,9 @@ class Fib6:
 
     def dump(self, table: int) -> list[KernelRoute]:
         routes = []
-        for entries in self._tables.get(table, {}).values():
+        nodes = self._tables.get(table, {})
+        for node in sorted(nodes, key=lambda n: (n[0], n[1] or n[0])):
+            entries = nodes[node]
             last = -1
             for number, entry in enumerate(entries):
                 if number <= last:
@@ -89,13 +93,24 @@ class Fib6:
             return [of]
         return [e for e in entries if e.ecmp and e.metric == of.metric]
 
-    def lookup(self, address: Address, table: int, dev: int = 0) -> KernelRoute | None:
-        """A route that carries a packet to `address`, from this one table."""
+    def lookup(
+        self, address: Address, table: int, dev: int = 0, prefer: int = 0
+    ) -> KernelRoute | None:
+        """A route that carries a packet to `address`, from this one table.
+
+        Only by `dev` unless that is 0; of several equally good ones, rather by `prefer`.
+        """
         nodes = [n for n in self._tables.get(table, {}) if n[0].contains(address) and not n[1]]
         for node in sorted(nodes, key=lambda n: -n[0].length):
-            for entry in self._tables[table][node]:
-                if not entry.dead and (not entry.route.hops or dev in (0, entry.dev)):
-                    return entry.route
+            usable = [
+                entry
+                for entry in self._tables[table][node]
+                if not entry.dead and (not entry.route.hops or dev in (0, entry.dev))
+            ]
+            if usable:
+                best = [entry for entry in usable if entry.metric == usable[0].metric]
+                best.sort(key=lambda entry: entry.dev != prefer)
+                return best[0].route
         return None
 
     # ------------------------------------------------------------ writing
@@ -107,15 +122,17 @@ class Fib6:
         if given.nexthop_id or len(given.hops) < 2:
             self._insert(verb, Entry6(self._checked(given)))
             return
-        new = [Entry6(self._checked(given._replace(hops=(hop,)))) for hop in given.hops]
-        if not all(entry.ecmp for entry in new):
+        if any(hop.via is None for hop in given.hops):
             raise Refused(
                 errno.EINVAL,
                 "Device only routes can not be added for IPv6 using the multipath API.",
             )
-        for number, entry in enumerate(new):
-            if any(entry.duplicates(earlier) for earlier in new[:number]):
+        new: list[Entry6] = []
+        for hop in given.hops:
+            entry = Entry6(self._checked(given._replace(hops=(hop,))))
+            if any(entry.duplicates(earlier) for earlier in new):
                 raise Refused(errno.EEXIST)
+            new.append(entry)
         done: list[Entry6] = []
         for entry in new:
             try:
@@ -165,9 +182,7 @@ class Fib6:
         for entry in entries:
             if not _matches(wanted, hop, entry):
                 continue
-            one = entry.route.nexthop_id or (hop is not None and hop.via is not None)
-            gone = [entry] if one else self._siblings(entries, entry)
-            entries[:] = [e for e in entries if e not in gone]
+            entries.remove(entry)
             return
         raise Refused(errno.ESRCH)
 
@@ -181,7 +196,10 @@ class Fib6:
                 pass
 
     def address_removed(self, link: FakeLink, address: LinkAddress) -> None:
-        """After the address has left the link: its network goes, and its use as a source."""
+        """After the address was taken off: its network goes, and so do routes' use of it.
+
+        Not called when the address goes with its link: then routes of other links keep their src.
+        """
         network = network_of(address)
         if not any(network_of(a) == network for a in link.of_family(AF_INET6)):
             node = self._tables.get(254, {}).get((network, None), [])
@@ -195,8 +213,6 @@ class Fib6:
                     entry.route = entry.route._replace(src=None)
 
     def link_up(self, link: FakeLink) -> None:
-        for address in link.of_family(AF_INET6):
-            self.address_added(link, address)
         for entry in self._entries():
             if entry.dev == link.index:
                 entry.dead = False
@@ -231,7 +247,7 @@ class Fib6:
 
     def _checked(self, route: KernelRoute) -> KernelRoute:
         """The route of one hop as it will be kept; raises Refused."""
-        route = route._replace(scope=0)
+        route = route._replace(scope=0, protocol=route.protocol or BOOT_PROTOCOL)
         if route.nexthop_id:
             hops = self._nexthops.hops(route.nexthop_id)
             if hops is None:
@@ -267,12 +283,22 @@ class Fib6:
 
     def _gateway(self, route: KernelRoute, hop: Hop, link: FakeLink | None) -> Hop:
         assert hop.via is not None
-        own = [self._links.owner(hop.via)] if link is None else [link]
-        if any(own_link and hop.via in [a.address for a in own_link.addresses] for own_link in own):
+        if is_link_local(hop.via) and link is not None:
+            local = hop.via in [a.address for a in link.addresses]
+        else:
+            local = self._links.owner(hop.via) is not None
+        if local:
             raise Refused(errno.EINVAL, "Gateway can not be a local address")
-        if is_link_local(hop.via) or hop.onlink:
+        if is_link_local(hop.via):
             if not hop.dev:
                 raise Refused(errno.EINVAL, "Egress device not specified")
+            return hop
+        if hop.onlink:
+            found = self.lookup(hop.via, MAIN_TABLE, prefer=hop.dev)
+            if found is None or not found.key.dst.length or found.type in REJECTS:
+                return hop
+            if found.hops[0].dev != hop.dev:
+                raise Refused(errno.EINVAL, "Nexthop has invalid gateway or device mismatch")
             return hop
         tables = [route.key.table, *self._rules.tables(AF_INET6, None)]
         for table in tables:
@@ -289,7 +315,11 @@ def _connected(link: FakeLink, address: LinkAddress) -> KernelRoute:
 
 
 def _matches(wanted: KernelRoute, hop: Hop | None, entry: Entry6) -> bool:
-    """What a delete hits: metric 0 matches any; type, source and MTU are not looked at."""
+    """What a delete hits: metric 0 matches any; type, source and MTU are not looked at.
+
+    The seam sends a gateway of zeros for none, so that a delete does not take a gatewayed route of
+    the same device, which the kernel otherwise does.
+    """
     route = entry.route
     if wanted.key.metric not in (0, entry.metric) or wanted.protocol not in (0, route.protocol):
         return False
@@ -298,6 +328,7 @@ def _matches(wanted: KernelRoute, hop: Hop | None, entry: Entry6) -> bool:
     if wanted.nexthop_id:
         return False
     if hop is None:
-        return True
-    via = route.hops[0].via if route.hops else None
-    return hop.dev in (0, entry.dev) and hop.via in (None, via)
+        return not route.hops
+    if not route.hops:
+        return False
+    return hop.dev in (0, entry.dev) and hop.via == route.hops[0].via

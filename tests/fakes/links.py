@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator
 
-from cni_route.address import AF_INET6, Address, Prefix
+from cni_route.address import AF_INET, AF_INET6, Address, Prefix
 from cni_route.model import Link, LinkAddress
 from tests.fakes.refused import Refused
 
@@ -32,9 +32,11 @@ class FakeLink:
         self.mac = mac
         self.up = False
         self.carrier = True  # whether there would be one, were the link up
+        self.ready = False  # IPv6 has configured itself (IF_READY)
         self.loopback = index == IFINDEX_LOOPBACK
         self.makes_link_local = not self.loopback
         self.addresses: list[LinkAddress] = []
+        self.secondary: set[LinkAddress] = set()  # IPv4 ones whose network another one has too
 
     def of_family(self, family: int) -> list[LinkAddress]:
         return [a for a in self.addresses if a.address.family == family]
@@ -88,26 +90,42 @@ class Links:
         return None
 
     def add_address(self, link: FakeLink, new: LinkAddress) -> None:
-        """Put an address where the kernel puts it: IPv4 last; IPv6 before those of its scope."""
+        """Put an address where the kernel puts it.
+
+        IPv6: before those of its scope. IPv4: behind the last primary one; a secondary one last.
+        """
         if new in link.addresses:
             raise Refused(errno.EEXIST, "Address already assigned")
-        place = len(link.addresses)
         if new.address.family == AF_INET6:
-            place = next(
-                (
-                    number
-                    for number, other in enumerate(link.addresses)
-                    if other.address.family == AF_INET6
-                    and (is_link_local(other.address) or not is_link_local(new.address))
-                ),
-                place,
-            )
-        link.addresses.insert(place, new)
+            link.addresses.insert(_place6(link, new), new)
+            return
+        others = link.of_family(AF_INET)
+        if any(a.length == new.length and network_of(a) == network_of(new) for a in others):
+            link.secondary.add(new)
+            link.addresses.append(new)
+        else:
+            primaries = [a for a in others if a not in link.secondary]
+            place = link.addresses.index(primaries[-1]) + 1 if primaries else 0
+            link.addresses.insert(place, new)
 
-    def remove_address(self, link: FakeLink, old: LinkAddress) -> None:
+    def remove_address(self, link: FakeLink, old: LinkAddress) -> list[LinkAddress]:
+        """Take an address out; return what went, in that order: a primary takes its secondaries."""
         if old not in link.addresses:
             raise Refused(errno.EADDRNOTAVAIL)
-        link.addresses.remove(old)
+        gone = [old]
+        if old.address.family == AF_INET and old not in link.secondary:
+            gone = [a for a in link.secondary if network_of(a) == network_of(old)]
+            gone = [a for a in link.addresses if a in gone] + [old]
+        link.addresses[:] = [a for a in link.addresses if a not in gone]
+        return gone
+
+
+def _place6(link: FakeLink, new: LinkAddress) -> int:
+    for number, other in enumerate(link.addresses):
+        same_family = other.address.family == AF_INET6
+        if same_family and (is_link_local(other.address) or not is_link_local(new.address)):
+            return number
+    return len(link.addresses)
 
 
 def network_of(address: LinkAddress) -> Prefix:

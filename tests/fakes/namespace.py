@@ -17,7 +17,7 @@ from cni_route.model import (
 from tests.fakes import text
 from tests.fakes.fib4 import Fib4
 from tests.fakes.fib6 import Fib6
-from tests.fakes.links import FakeLink, Links, is_link_local, link_local
+from tests.fakes.links import FakeLink, Links, link_local
 from tests.fakes.nexthops import Nexthops
 from tests.fakes.rules import LOCAL_TABLE, Rules
 
@@ -146,8 +146,8 @@ class FakeNamespace:
             self.remove_nexthop(identity)
         self._fib4.link_removed(link)
         self._fib6.link_removed(link)
-        for address in list(link.addresses):
-            self._remove_address(link, address)
+        while link.of_family(AF_INET):
+            self._remove_address(link, link.of_family(AF_INET)[0])
         self._links.remove(link)
 
     def set_up(self, name: str) -> None:
@@ -159,6 +159,8 @@ class FakeNamespace:
         if link.loopback:
             link.addresses[:] = [text.parse_address("127.0.0.1/8"), text.parse_address("::1/128")]
         self._fib4.link_up(link)
+        for address in link.of_family(AF_INET6):
+            self._fib6.address_added(link, address)
         self._configure6(link)
 
     def set_down(self, name: str) -> None:
@@ -166,21 +168,19 @@ class FakeNamespace:
         link = self._links[name]
         if not link.up:
             return
-        link.up = False
+        link.up = link.ready = False
         for identity in self._nexthops.on(link.index):
             self.remove_nexthop(identity)
         self._fib4.link_down(link)
         self._fib6.link_down(link)
         for address in link.of_family(AF_INET6):
-            self._links.remove_address(link, address)
-            self._fib6.address_removed(link, address)
+            link.addresses.remove(address)
 
     def set_carrier(self, name: str, on: bool) -> None:
         """The far side comes or goes; IPv4 routes stay."""
         link = self._links[name]
         link.carrier = on
-        if link.up:
-            self._configure6(link)
+        self._configure6(link)
 
     def add_address(self, name: str, address: str) -> None:
         """`ip address add`, without duplicate address detection."""
@@ -195,13 +195,21 @@ class FakeNamespace:
         self._remove_address(self._links[name], text.parse_address(address))
 
     def _remove_address(self, link: FakeLink, address: LinkAddress) -> None:
-        self._links.remove_address(link, address)
-        fib = self._fib4 if address.address.family == AF_INET else self._fib6
-        fib.address_removed(link, address)
+        for gone in self._links.remove_address(link, address):
+            if gone.address.family == AF_INET:
+                self._fib4.address_removed(link, gone)
+            else:
+                self._fib6.address_removed(link, gone)
+            link.secondary.discard(gone)
 
     def _configure6(self, link: FakeLink) -> None:
-        if not link.carrier or link.loopback:
+        """What IPv6 does once, when a link is up and has its carrier."""
+        if link.ready or link.loopback or not (link.up and link.carrier):
             return
-        if link.makes_link_local and not any(is_link_local(a.address) for a in link.addresses):
-            self._links.add_address(link, link_local(link.mac))
+        link.ready = True
+        if link.makes_link_local:
+            own = link_local(link.mac)
+            if own not in link.addresses:
+                self._links.add_address(link, own)
+                self._fib6.address_added(link, own)
         self._fib6.link_up(link)

@@ -33,8 +33,11 @@ class Rules:
         return tuple(self._rules)
 
     def add(self, rule: PolicyRule) -> None:
-        """As with NLM_F_CREATE|NLM_F_EXCL: the same rule but for its protocol is refused."""
-        if any(other._replace(protocol=rule.protocol) == rule for other in self._rules):
+        """As with NLM_F_CREATE|NLM_F_EXCL: refused where a rule is there that has all of it.
+
+        One with a source counts as such for a rule without one.
+        """
+        if any(_is(other, rule) and other.protocol == rule.protocol for other in self._rules):
             raise Refused(errno.EEXIST)
         place = next(
             (
@@ -50,13 +53,7 @@ class Rules:
     def delete(self, rule: PolicyRule) -> None:
         """The first rule that has all that is given; what is not given matches any."""
         for number, other in enumerate(self._rules):
-            if (
-                other.family == rule.family
-                and other.preference == rule.preference
-                and other.table == rule.table
-                and (rule.src is None or other.src == rule.src)
-                and (not rule.protocol or other.protocol == rule.protocol)
-            ):
+            if _is(other, rule) and rule.protocol in (0, other.protocol):
                 del self._rules[number]
                 return
         raise Refused(errno.ENOENT)
@@ -70,3 +67,11 @@ class Rules:
             and not rule.extra
             and (rule.src is None or (source is not None and rule.src.contains(source)))
         ]
+
+
+def _is(other: PolicyRule, rule: PolicyRule) -> bool:
+    return (
+        (other.family, other.preference, other.table) == (rule.family, rule.preference, rule.table)
+        and rule.src in (None, other.src)
+        and set(rule.extra) <= set(other.extra)
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from cni_route.address import AF_INET, AF_INET6, DEFAULT4, DEFAULT6, Address, Prefix
+from cni_route.address import AF_INET, DEFAULT4, DEFAULT6, Address, Prefix
 from cni_route.model import (
     MAIN_TABLE,
     SCOPE_LINK,
@@ -121,12 +121,52 @@ def _hop(options: Mapping[str, str], links: Mapping[str, Link]) -> Hop:
     )
 
 
+def show(route: KernelRoute, names: Mapping[int, str]) -> str:
+    """A route in the words of `ip route`, as parse_route reads them, by interface names."""
+    key = route.key
+    words = [] if route.type == TYPE_UNICAST else [_word(TYPES, route.type)]
+    default = "default" if key.family == AF_INET else "default6"
+    words.append(str(key.dst) if key.dst.length else default)
+    if route.source:
+        words.append(f"from {route.source}")
+    if route.nexthop_id:
+        words.append(f"nhid {route.nexthop_id}")
+    elif len(route.hops) == 1:
+        words += _show_hop(route.hops[0], names)
+    words.append(f"proto {_word(PROTOCOLS, route.protocol)}")
+    if route.scope:
+        words.append(f"scope {_word(SCOPES, route.scope)}")
+    pairs = (("metric", key.metric), ("tos", key.tos), ("src", route.src), ("mtu", route.mtu))
+    words += [f"{name} {value}" for name, value in pairs if value]
+    if route.transient:
+        words.append("expires")
+    if len(route.hops) > 1 and not route.nexthop_id:
+        for hop in route.hops:
+            words += ["nexthop", *_show_hop(hop, names)]
+    return " ".join(words)
+
+
+def _show_hop(hop: Hop, names: Mapping[int, str]) -> list[str]:
+    words = [f"via {hop.via}"] if hop.via else []
+    words.append(f"dev {names.get(hop.dev, hop.dev)}")
+    if hop.weight != 1:
+        words.append(f"weight {hop.weight}")
+    if hop.onlink:
+        words.append("onlink")
+    return words
+
+
+def _word(names: Mapping[str, int], number: int) -> str:
+    return next((name for name, value in names.items() if value == number), str(number))
+
+
 __all__ = [
-    "AF_INET6",
     "BOOT_PROTOCOL",
+    "PROTOCOLS",
     "THROW",
     "parse_address",
     "parse_nexthop",
     "parse_route",
     "parse_rule",
+    "show",
 ]

@@ -1,0 +1,119 @@
+"""Routes, rules and addresses of many shapes, few enough of each to meet one another."""
+
+from __future__ import annotations
+
+import hypothesis.strategies as st
+
+from cni_route.address import AF_INET, AF_INET6, Address, Prefix
+from cni_route.model import Hop, KernelRoute, Key, PolicyRule
+
+OTHER_TABLE = 1000
+VERBS = st.sampled_from(["add", "append", "append", "prepend", "replace", "replace", "delete"])
+VERBS_FOR_SEEN = st.sampled_from(["append", "prepend", "replace", "delete", "delete", "delete"])
+LINKS = st.sampled_from(["eth0", "eth1"])
+NEXTHOP_IDS = st.sampled_from([7, 8])
+PROTOCOLS = st.sampled_from([3, 114, 114, 115])
+
+ADDRESSES = {
+    "eth0": ["10.1.0.2/24", "10.1.0.3/24", "10.1.9.9/32", "2001:db8:1::2/64", "2001:db8:1::3/64"],
+    "eth1": ["10.2.0.2/24", "10.1.0.7/24", "2001:db8:2::2/64", "2001:db8:1::7/64"],
+}
+DST = {
+    AF_INET: ["0.0.0.0/0", "10.9.0.0/16", "10.1.0.0/24", "10.2.0.0/24", "169.254.1.1", "10.9.0.1"],
+    AF_INET6: ["::/0", "2001:db8:9::/48", "2001:db8:1::/64", "2001:db8:9::1", "2001:db8:2::1"],
+}
+VIA = {
+    AF_INET: [
+        "10.1.0.1",
+        "10.1.0.4",
+        "10.2.0.1",
+        "169.254.1.1",
+        "10.1.0.255",
+        "10.1.0.2",
+        "10.9.0.7",
+    ],
+    AF_INET6: ["2001:db8:1::1", "2001:db8:1::4", "2001:db8:2::1", "fe80::1", "2001:db8:1::2"],
+}
+METRICS = {AF_INET: [0, 0, 0, 100, 0xFF000003], AF_INET6: [0, 1024, 1024, 100, 256, 0xFF040003]}
+
+
+def addresses(name: str) -> st.SearchStrategy[str]:
+    """Addresses that an interface gets and loses."""
+    return st.sampled_from(ADDRESSES[name])
+
+
+def _address(texts: list[str]) -> st.SearchStrategy[Address]:
+    return st.sampled_from([Address.parse(text) for text in texts])
+
+
+@st.composite
+def hops(draw: st.DrawFn, family: int, indexes: list[int]) -> Hop:
+    """One next hop; its device may not exist."""
+    dev = draw(st.sampled_from([*indexes, *indexes, *indexes, 99]))
+    via = draw(st.none() | _address(VIA[family]) | _address(VIA[family]))
+    onlink = via is not None and draw(st.sampled_from([False, False, True]))
+    return Hop(dev, via, 1, onlink)
+
+
+@st.composite
+def routes(draw: st.DrawFn, indexes: list[int]) -> KernelRoute:
+    """Any route that we or somebody else could write."""
+    family = draw(st.sampled_from([AF_INET, AF_INET6]))
+    dst = Prefix.parse(draw(st.sampled_from(DST[family])))
+    tos = draw(st.sampled_from([0, 0, 0, 0, 8])) if family == AF_INET else 0
+    table = draw(st.sampled_from([254, 254, 254, OTHER_TABLE]))
+    key = Key(dst, draw(st.sampled_from(METRICS[family])), tos, table)
+    kind = draw(st.sampled_from([1, 1, 1, 1, 1, 1, 6, 7]))
+    count = 0 if kind != 1 else draw(st.sampled_from([1, 1, 1, 1, 2, 3]))
+    found = tuple(draw(hops(family, indexes)) for _ in range(count))
+    if count > 1:
+        found = tuple(hop._replace(weight=draw(st.sampled_from([1, 1, 5]))) for hop in found)
+    scope = 0
+    if family == AF_INET and count == 1 and found[0].via is None:
+        scope = draw(st.sampled_from([253, 253, 0]))
+    src = draw(st.none() | st.none() | _address([a.split("/")[0] for a in sources(family)]))
+    mtu = draw(st.sampled_from([0, 0, 1400]))
+    return KernelRoute(key, found, draw(PROTOCOLS), scope, kind, src, mtu)
+
+
+def sources(family: int) -> list[str]:
+    """Every address that some interface could have."""
+    every = [*ADDRESSES["eth0"], *ADDRESSES["eth1"]]
+    return [a for a in every if (":" in a) == (family == AF_INET6)]
+
+
+@st.composite
+def varied(draw: st.DrawFn, route: KernelRoute, indexes: list[int]) -> KernelRoute:
+    """A route that is there, as it is or with one thing changed."""
+    change = draw(st.sampled_from(["", "", "hop", "protocol", "mtu", "src", "metric", "fewer"]))
+    if change == "hop" and route.hops and not route.nexthop_id:
+        place = draw(st.integers(0, len(route.hops) - 1))
+        new = draw(hops(route.key.family, indexes))._replace(weight=route.hops[place].weight)
+        return route._replace(hops=(*route.hops[:place], new, *route.hops[place + 1 :]))
+    if change == "protocol":
+        return route._replace(protocol=draw(st.sampled_from([0, 3, 114])))
+    if change == "mtu":
+        return route._replace(mtu=1400 if route.mtu == 0 else 0)
+    if change == "src":
+        return route._replace(src=None)
+    if change == "metric":
+        return route._replace(key=route.key._replace(metric=0))
+    if change == "fewer" and len(route.hops) > 1:
+        return route._replace(hops=(route.hops[0]._replace(weight=1),))
+    return route
+
+
+@st.composite
+def _rules(draw: st.DrawFn) -> PolicyRule:
+    source = draw(st.sampled_from(["10.1.0.2", "10.1.0.0/24", "2001:db8:1::2", ""]))
+    family = AF_INET6 if ":" in source else AF_INET
+    return PolicyRule(
+        family,
+        draw(st.sampled_from([100, 101])),
+        draw(st.sampled_from([OTHER_TABLE, 1001])),
+        Prefix.parse(source) if source else None,
+        draw(st.sampled_from([3, 114])),
+    )
+
+
+RULES = _rules()

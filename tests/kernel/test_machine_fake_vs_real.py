@@ -1,0 +1,176 @@
+"""The fake kernel against the running one: whatever happens to both, both show the same after it.
+
+Each rule does one thing to a real namespace and to a fake one, then compares what was refused,
+both routing tables, the links and the policy rules. What is left out of the comparison, or never
+generated, says why where it is left out.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import Phase, note, settings
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
+
+from cni_route.model import KernelRoute, Operation, PolicyRule
+from tests.contract.worlds import World, open_world, outcome
+from tests.fakes import text
+from tests.kernel import shapes
+
+SOAK = os.environ.get("CNI_ROUTE_SOAK", "") not in ("", "0")
+EXAMPLES = int(os.environ.get("EX", "60"))
+STEPS = 25
+TABLES = (254, shapes.OTHER_TABLE)
+
+
+class FakeVersusReal(RuleBasedStateMachine):
+    """Both kernels, side by side."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stack = ExitStack()
+        self.real = self.stack.enter_context(open_world("real"))
+        self.fake = self.stack.enter_context(open_world("fake"))
+        self.worlds = (self.real, self.fake)
+        self.down: set[str] = set()
+
+    def teardown(self) -> None:
+        self.stack.close()
+
+    @initialize(two=st.booleans())
+    def start(self, two: bool) -> None:
+        self.link("eth0", "10.1.0.2/24", "2001:db8:1::2/64")
+        if two:
+            self.link("eth1", "10.2.0.2/24", "2001:db8:2::2/64")
+
+    def link(self, name: str, *addresses: str) -> None:
+        indexes = [world.driver.add_link(name, *addresses) for world in self.worlds]
+        assert indexes[0] == indexes[1], "the kernels count their links alike"
+
+    # ------------------------------------------------------------ routes and rules
+
+    def both(self, operation: Operation) -> None:
+        """Send one operation to both; the outcome must be the same."""
+        real, fake = (outcome(world.send(operation)) for world in self.worlds)
+        note(f"{operation.verb} {self.words(operation.subject)} -> {real}")
+        assert real[0] == fake[0], f"real {real}, fake {fake}: {operation}"
+        if fake[1]:
+            assert real[1].rstrip(".") == fake[1].rstrip("."), f"the words differ: {operation}"
+
+    def words(self, subject: KernelRoute | PolicyRule) -> str:
+        if isinstance(subject, PolicyRule):
+            return str(subject)
+        return f"{text.show(subject, {})} table {subject.key.table}"
+
+    def indexes(self) -> list[int]:
+        return [link.ifindex for link in self.fake.table.links().values() if not link.loopback]
+
+    @rule(data=st.data(), verb=shapes.VERBS)
+    def new_route(self, data: st.DataObject, verb: str) -> None:
+        route = data.draw(shapes.routes(self.indexes()))
+        self.both(Operation(verb, route))  # type: ignore[arg-type]
+
+    @rule(data=st.data(), verb=shapes.VERBS_FOR_SEEN, table=st.sampled_from(TABLES))
+    def route_like_a_present_one(self, data: st.DataObject, verb: str, table: int) -> None:
+        present = [r for r in self.fake.table.dump(table) if not r.transient]
+        if present:
+            route = data.draw(st.sampled_from(present))
+            route = data.draw(shapes.varied(route, self.indexes()))
+            self.both(Operation(verb, route))  # type: ignore[arg-type]
+
+    @rule(rule=shapes.RULES, verb=st.sampled_from(["add", "add", "delete"]))
+    def policy_rule(self, rule: PolicyRule, verb: str) -> None:
+        self.both(Operation(verb, rule))  # type: ignore[arg-type]
+
+    # ------------------------------------------------------------ links and addresses
+
+    @rule(name=shapes.LINKS)
+    def toggle(self, name: str) -> None:
+        link = self.fake.table.links().get(name)
+        for world in self.worlds:
+            if link is None:
+                world.driver.add_link(name)
+            elif link.up:
+                world.driver.set_down(name)
+            else:
+                world.driver.set_up(name)
+
+    @rule(name=shapes.LINKS)
+    def flap(self, name: str) -> None:
+        link = self.fake.table.links().get(name)
+        if link is not None and link.up:
+            for world in self.worlds:
+                world.driver.set_down(name)
+                world.driver.set_up(name)
+
+    @rule(name=shapes.LINKS)
+    def carrier(self, name: str) -> None:
+        link = self.fake.table.links().get(name)
+        if link is not None and link.up:
+            for world in self.worlds:
+                world.driver.set_carrier(name, not link.carrier)
+
+    @rule(name=shapes.LINKS)
+    def remove(self, name: str) -> None:
+        if name in self.fake.table.links():
+            for world in self.worlds:
+                world.driver.remove_link(name)
+
+    @rule(data=st.data(), name=shapes.LINKS)
+    def address(self, data: st.DataObject, name: str) -> None:
+        link = self.fake.table.links().get(name)
+        if link is None:
+            return
+        address = data.draw(shapes.addresses(name))
+        there = any(f"{a.address}/{a.length}" == address for a in link.addresses)
+        note(f"{name}: {'remove' if there else 'add'} {address}")
+        for world in self.worlds:
+            if there:
+                world.driver.remove_address(name, address)
+            else:
+                world.driver.add_address(name, address)
+
+    # ------------------------------------------------------------ the comparison
+
+    @invariant()
+    def both_show_the_same(self) -> None:
+        for table in TABLES:
+            real, fake = (shown(world, table) for world in self.worlds)
+            assert real == fake, f"table {table}\nreal {real}\nfake {fake}"
+        real_links, fake_links = (dict(world.table.links()) for world in self.worlds)
+        assert real_links == fake_links
+        assert self.real.table.rules() == self.fake.table.rules()
+
+
+def shown(world: World, table: int) -> dict[str, list[str]]:
+    """Each destination's routes in their order.
+
+    The order of destinations is left out: the seam promises none.
+    """
+    by_destination: dict[str, list[str]] = {}
+    for route in world.table.dump(table):
+        words = text.show(route, {})
+        by_destination.setdefault(f"{route.key.dst} from {route.source}", []).append(words)
+    return by_destination
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="not root: no network namespace can be made")
+def test_the_fake_kernel_behaves_as_the_real_one() -> None:
+    run_state_machine_as_test(
+        FakeVersusReal,
+        settings=settings(
+            max_examples=EXAMPLES,
+            stateful_step_count=STEPS,
+            deadline=None,
+            phases=([Phase.generate] if os.environ.get("DEV") else list(Phase)),
+        ),
+    )
