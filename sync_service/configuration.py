@@ -15,7 +15,16 @@ from typing import Any, NamedTuple
 
 from sync_service.settings import ENVIRONMENT, SETTINGS, Setting, Settings
 
-__all__ = ["CONFIG_VARIABLE", "Loaded", "SettingsError", "changed", "load", "sample", "show"]
+__all__ = [
+    "CONFIG_VARIABLE",
+    "Loaded",
+    "SettingsError",
+    "changed",
+    "load",
+    "read_documents",
+    "sample",
+    "show",
+]
 
 CONFIG_VARIABLE = ENVIRONMENT + "CONFIG"
 _BY_KEY = {setting.key: setting for setting in SETTINGS}
@@ -43,8 +52,8 @@ def load(
 ) -> Loaded:
     """Put the settings together from all places.
 
-    `flags`: text by Setting.name, only those given. `read` turns a file into its documents and
-    raises ValueError or OSError with a sentence. `config` is the file of --config; the variable
+    `flags`: text by Setting.name, only those given. `read` turns a file into its documents; it
+    raises OSError, or ValueError with a sentence. `config` is the file of --config; the variable
     CNI_ROUTE_CONFIG names it otherwise. SettingsError has every complaint, one a line.
     """
     complaints: list[str] = []
@@ -73,6 +82,19 @@ def load(
         values["node"] = socket.gethostname()
         origins["node"] += " (the host's name)"
     return Loaded(Settings(**values), origins, tuple(_strays(environment)))
+
+
+def read_documents(path: str) -> list[object]:
+    """The documents of a configuration file, for `load`."""
+    from sync_service.manifest import ManifestError, load_text  # noqa: PLC0415 - seldom needed
+
+    try:
+        with open(path, encoding="utf-8") as file:
+            return load_text(file.read(), path)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: is not UTF-8 (byte {error.start})") from None
+    except ManifestError as error:
+        raise ValueError(str(error)) from None
 
 
 def _value(setting: Setting, value: object, text: bool) -> object:

@@ -7,7 +7,7 @@ values are put together is configuration.py's part.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 __all__ = ["ENVIRONMENT", "SETTINGS", "Kind", "Setting", "Settings"]
 
@@ -27,6 +27,7 @@ class Settings(NamedTuple):
     paused: bool
     protocol: int
     backup_protocol: int
+    agent: str
     workers: int
     query_workers: int
     read_timeout: float
@@ -45,6 +46,7 @@ class Kind(NamedTuple):
     expects: str  # completes "is not ..."
     decode: Callable[[str], object]  # of a flag or variable; ValueError where it is not one
     check: Callable[[object], object]  # of data from a file; ValueError where it is not one
+    form: Literal["word", "switch", "list"] = "word"  # of its flag
 
 
 class Setting(NamedTuple):
@@ -112,7 +114,7 @@ def _switch() -> Kind:
     def check(value: object) -> object:
         return value if isinstance(value, bool) else _refuse(value)
 
-    return Kind("true or false", decode, check)
+    return Kind("true or false", decode, check, "switch")
 
 
 def _folders() -> Kind:
@@ -125,7 +127,8 @@ def _folders() -> Kind:
     def decode(text: str) -> object:
         return [part for part in text.split(",") if part]
 
-    return Kind("a list of absolute paths (in a flag or variable with commas)", decode, check)
+    expects = "a list of absolute paths (in a flag or variable with commas)"
+    return Kind(expects, decode, check, "list")
 
 
 def _absolute(path: object) -> bool:
@@ -138,6 +141,10 @@ def _source(text: str) -> bool:
 
 def _node(text: str) -> bool:
     return text == text.strip() and len(text) <= 253  # a DNS name, RFC 1123; empty: the host's
+
+
+def _agent(text: str) -> bool:
+    return not text or (text.count("/") == 1 and all(text.split("/")))
 
 
 _FOLDER = _text(_absolute, "an absolute path")
@@ -191,7 +198,13 @@ SETTINGS = (
         115,
         "The rtm_protocol of the copies of displaced routes; the same holds.",
     ),
-    Setting("workers", _THREADS, 8, "Threads that answer the CNI plugin."),
+    Setting(
+        "agent",
+        _text(_agent, "NAMESPACE/NAME of a DaemonSet, or empty"),
+        "",
+        "In a cluster the DaemonSet of the service itself; its pods pass the plugin unasked.",
+    ),
+    Setting("workers", _THREADS, 16, "Threads that answer the CNI plugin."),
     Setting("query_workers", _THREADS, 2, "Threads that answer the command line."),
     Setting(
         "read_timeout",

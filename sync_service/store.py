@@ -32,6 +32,7 @@ class Store:
         self._news = threading.Condition()
         self._view = EMPTY
         self._complete = False
+        self._ready = False
 
     @property
     def view(self) -> View:
@@ -42,6 +43,11 @@ class Store:
     def complete(self) -> bool:
         """Whether the source has been read since the start."""
         return self._complete
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is something to decide an ADD by: the source, or a snapshot."""
+        return self._ready
 
     def problems(self) -> tuple[str, ...]:
         """What is wrong with the source now: a sentence each, sorted."""
@@ -55,6 +61,7 @@ class Store:
         with self._news:
             self._view = view
             self._complete = complete
+            self._ready = True
             self._news.notify_all()
         self._deliver(news)
 
