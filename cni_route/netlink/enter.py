@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from _socket import AF_NETLINK, SOCK_RAW, socket
 from collections.abc import Callable
+from errno import EBADF
 from functools import lru_cache
 
 __all__ = ["StrandedThread", "open_socket"]
@@ -39,6 +40,8 @@ def open_socket(namespace: int, home: int | None = None) -> socket:
         return _visit(namespace, home)
     looked_up = os.open(OWN_NAMESPACE, os.O_RDONLY | os.O_CLOEXEC)
     try:
+        if looked_up == namespace:  # the caller's was closed, and its number given out again
+            raise OSError(EBADF, os.strerror(EBADF))
         return _visit(namespace, looked_up)
     finally:
         os.close(looked_up)
