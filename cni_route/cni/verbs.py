@@ -115,10 +115,12 @@ def _fault(error: Exception) -> CniError:
         return error
     if isinstance(error, OSError):
         return CniError(Code.PASS, f"the pod's routes: {_words(error)}")
-    return CniError(Code.INTERNAL, f"a mistake in cni-route: {type(error).__name__}: {error}")
+    return CniError(Code.INTERNAL, f"a mistake in cni-route: {_words(error)}")
 
 
-def _words(error: OSError) -> str:
+def _words(error: Exception) -> str:
+    if not isinstance(error, OSError):
+        return f"{type(error).__name__}: {error}"
     words = error.strerror or str(error) or type(error).__name__
     return f"{error.filename}: {words}" if error.filename else words
 
@@ -244,7 +246,7 @@ def _del(work: _Work) -> bytes:
             work.context.forget(request.container_id)
         work.log("done")
     except Exception as error:
-        work.log(f"the record stays for now: {_fault(error).message}")
+        work.log(f"the record stays for now: {_words(error)}")
     return b""
 
 
