@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # the types of the running service cost its start, and are no
 
 __all__ = ["answer", "cleaned_item"]
 
-NOT_ASKED_FOR = ("skipped", "filtered")  # outcomes of rules that are not for a pod
+NOT_ASKED_FOR = ("skipped", "filtered", "conflict")  # outcomes of rules that add no route
 WAITING = ("failed", "pending", "deferred")  # outcomes that keep a pod from being well
 
 
@@ -58,7 +58,14 @@ def _routes(_query: Mapping[str, object], house: House) -> dict[str, object]:
     )
     summaries = summarize(view.routes.values(), pods)
     items = [_route_item(view.routes[name], summaries[name]) for name in sorted(summaries)]
-    return _listed(items, house)
+    answered = _listed(items, house)
+    # a Route's own problems stand in its item
+    told = {str(problem) for route in view.routes.values() for problem in route.problems}
+    answered["notices"] = [
+        *(sentence for sentence in house.store.problems() if sentence not in told),
+        *_conditions(house),
+    ]
+    return answered
 
 
 def _show(query: Mapping[str, object], house: House) -> dict[str, object]:
@@ -68,7 +75,8 @@ def _show(query: Mapping[str, object], house: House) -> dict[str, object]:
     states = house.ledger.pods()
     pod = find(wanted, ((state.namespace, state.name) for state in states))
     state = _newest([state for state in states if (state.namespace, state.name) == pod])
-    state = house.loop.look(state.container_id) or state
+    seen = house.loop.look(state.container_id) or state
+    state = _with_refusals(seen, house.ledger.get(state.container_id) or state)
     protocols = Protocols(house.settings.protocol, house.settings.backup_protocol)
     answered = _listed(rows(state, protocols), house)
     answered["pod"] = _pod_item(state)
@@ -77,7 +85,8 @@ def _show(query: Mapping[str, object], house: House) -> dict[str, object]:
 
 
 def _cleanup(_query: Mapping[str, object], house: House) -> dict[str, object]:
-    return {"items": [cleaned_item(cleaned) for cleaned in house.loop.cleanup()], "notices": []}
+    done = sorted(house.loop.cleanup(), key=lambda c: (c.namespace, c.name, c.container_id))
+    return {"items": [cleaned_item(cleaned) for cleaned in done], "notices": []}
 
 
 _QUERIES: Mapping[str, Callable[[Mapping[str, object], House], dict[str, object]]] = {
@@ -92,12 +101,29 @@ _QUERIES: Mapping[str, Callable[[Mapping[str, object], House], dict[str, object]
 
 
 def _listed(items: list[dict[str, object]], house: House) -> dict[str, object]:
-    notices = list(house.store.problems())
+    return {"items": items, "notices": _conditions(house)}
+
+
+def _conditions(house: House) -> list[str]:
+    """What has to be known to read a list rightly."""
+    notices = []
     if not house.store.complete:
         notices.append("The source has not been read whole yet: this is what is known so far.")
     if house.loop.paused:
         notices.append("The service is paused: nothing is written into any pod.")
-    return {"items": items, "notices": notices}
+    return notices
+
+
+def _with_refusals(seen: PodState, last: PodState) -> PodState:
+    """A look with what the kernel refused in the last pass: a look itself tries nothing."""
+    refused = {(v.route, v.path, v.dst): v for v in last.verdicts if v.outcome == "failed"}
+    if not refused:
+        return seen
+    verdicts = (
+        refused.get((v.route, v.path, v.dst), v) if v.outcome == "applied" else v
+        for v in seen.verdicts
+    )
+    return seen._replace(verdicts=tuple(verdicts))
 
 
 def _newest(states: Sequence[PodState]) -> PodState:

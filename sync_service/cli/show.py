@@ -14,6 +14,7 @@ from sync_service.sidebyside import DIFFERENCES
 HEAD = ("", "DESTINATION", "WANTED", "ACTUAL", "VERDICT", "RULE", "REASON")
 MARK = "!"
 MAIN_TABLE = 254
+PROTOCOLS = {2: "kernel", 3: "boot", 4: "static", 9: "ra", 16: "dhcp"}  # as ip route names them
 
 
 @click.command()
@@ -82,7 +83,7 @@ def _route(item: dict[str, Any], route: dict[str, Any] | None, protocol: bool = 
     words = [] if route["type"] == "unicast" else [route["type"]]
     words += [" + ".join(_hop(hop) for hop in route["hops"])]
     if protocol:
-        words += [f"proto {route['protocol']}"]
+        words += [f"proto {PROTOCOLS.get(route['protocol'], route['protocol'])}"]
     if item["table"] not in (None, MAIN_TABLE):
         words += [f"table {item['table']}"]
     words += [f"{name} {item[name]}" for name in ("metric", "tos") if item[name]]

@@ -204,13 +204,21 @@ def test_a_pod_that_is_gone_does_not_count_and_a_new_one_is_awaited() -> None:
 
 def test_notices_tell_what_the_lists_do_not() -> None:
     store = FixedStore(sample_view(), complete=False, sentences=("x.yaml: is not YAML",))
-    found = asked({"query": "pods"}, store=store, loop=StillLoop({}, paused=True))
-    assert found["notices"] == [
-        "x.yaml: is not YAML",
+    conditions = [
         "The source has not been read whole yet: this is what is known so far.",
         "The service is paused: nothing is written into any pod.",
     ]
-    assert asked({"query": "pods"})["notices"] == []
+    paused = StillLoop({}, paused=True)
+    assert asked({"query": "pods"}, store=store, loop=paused)["notices"] == conditions
+    found = asked({"query": "routes"}, store=store, loop=paused)["notices"]
+    assert found == ["x.yaml: is not YAML", *conditions]
+    assert asked({"query": "routes"})["notices"] == []
+
+
+def test_a_routes_own_problems_stand_in_its_item_alone() -> None:
+    (problem,) = sample_view().routes["bad"].problems
+    store = FixedStore(sample_view(), sentences=(str(problem), "x.yaml: is not YAML"))
+    assert asked({"query": "routes"}, store=store)["notices"] == ["x.yaml: is not YAML"]
 
 
 def test_show_looks_anew() -> None:
@@ -218,6 +226,18 @@ def test_show_looks_anew() -> None:
     found = asked({"query": "show", "pod": "default/web"}, loop=StillLoop({"b2": fresh}))
     assert found["pod"]["state"] == "pending"
     assert [row["state"] for row in found["items"]] == ["missing"]
+
+
+def test_show_tells_what_the_last_pass_was_refused() -> None:
+    """A look is dry: it cannot know that the kernel would not take the route."""
+    ledger = Ledger()
+    web = sample_states(1.0)[1]
+    refused = verdict("failed", "172.16.0.0/16", code="NoSuchGateway", reason="not on-link")
+    ledger.put(web._replace(verdicts=(refused,), wanted=(), actual=()))
+    looked = StillLoop({"b2": web._replace(actual=())})
+    (row,) = asked({"query": "show", "pod": "default/web"}, ledger=ledger, loop=looked)["items"]
+    assert (row["state"], row["wanted"]["hops"][0]["via"]) == ("missing", "10.124.2.1")
+    assert row["verdicts"][0]["code"] == "NoSuchGateway"
 
 
 def test_show_without_a_look_answers_with_what_is_known() -> None:
