@@ -47,18 +47,28 @@ class Discovery:
         self._view = view
         self._interval = interval
         self._lock = threading.Lock()  # one look at a time
-        self._stop = threading.Event()
+        self._wake = threading.Event()
+        self._stopped = False
         self._left: set[str] = set()  # sandboxes that went while their cache files are still there
         self._read: dict[str, tuple[object, Record | None]] = {}  # records, by their stamps
 
     def run(self) -> None:
-        """A thread's whole life: look every so often."""
-        while not self._stop.wait(self._interval()):
+        """A thread's whole life: look every so often, and when told to."""
+        while True:
+            self._wake.wait(self._interval())
+            self._wake.clear()
+            if self._stopped:
+                return
             self.look()
+
+    def soon(self) -> None:
+        """Let `run` look now: the source names pods that it did not name before."""
+        self._wake.set()
 
     def stop(self) -> None:
         """Let `run` come to its end."""
-        self._stop.set()
+        self._stopped = True
+        self._wake.set()
 
     def forget(self, container_id: str) -> None:
         """A sandbox went: what the CNI cache still says of it does not bring it back."""

@@ -145,6 +145,9 @@ class Server:
     def _read(self, descriptor: int) -> None:
         client = self._clients[descriptor]
         try:
+            if not client.connection.recv(1, socket.MSG_PEEK):
+                self._drop(descriptor).close()  # it only wanted to know whether we are there
+                return
             if not client.reader.read(client.connection):
                 return
             request, namespace = client.reader.take()

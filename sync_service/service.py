@@ -14,7 +14,7 @@ import os
 import queue
 import resource
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from types import FrameType
 
 from cni_route.cni import verbs
@@ -53,6 +53,7 @@ class Service:
         self._notes = loaded.notes
         self._reload = reload
         self._happened: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._pods: Set[str] = frozenset()  # UIDs that the source named last
         self._stop = Stop()
         self._crew = Crew(self._happened.put)
         settings = loaded.settings
@@ -194,6 +195,9 @@ class Service:
 
     def _see(self, news: News) -> None:
         self._loop.see(news)
+        if not news.view.pods.keys() <= self._pods:
+            self._discovery.soon()
+        self._pods = news.view.pods.keys()
 
     def _event(self, container_id: str) -> None:
         self._loop.event(container_id)

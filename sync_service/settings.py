@@ -253,7 +253,7 @@ SETTINGS = (
         "snapshot_interval",
         _seconds(0.05, 3600),
         1.0,
-        "The shortest time between two writings of the snapshot.",
+        "How long a change may wait for the snapshot, where others came right before it.",
         live=True,
     ),
 )

@@ -20,6 +20,7 @@ __all__ = ["Keeper", "Snapshot"]
 VERSION = 1
 READABLE = (1,)  # the last two, once there are two
 RENEWAL = 3600.0  # seconds after which an unchanged one is written again: its age is judged
+_SHARE = 20  # a pause is so many times as long as the writing before it
 _LARGEST = 256 << 20  # bytes
 
 
@@ -92,7 +93,11 @@ class Snapshot:
 
 
 class Keeper:
-    """Writes the snapshot after changes, but not oftener than every `interval` seconds."""
+    """Writes the snapshot after changes: at once, then again after `interval` seconds at most.
+
+    A small one is written again sooner: the pause is as long as it takes to spend a twentieth of
+    the time on writing.
+    """
 
     def __init__(
         self,
@@ -115,8 +120,10 @@ class Keeper:
             if self._stopped:
                 break
             if due or (self._store.complete and self._well()):
+                began = time.monotonic()
                 self._write()
-                self._store.wait_until(lambda: self._stopped, self._interval())
+                pause = min(self._interval(), _SHARE * (time.monotonic() - began))
+                self._store.wait_until(lambda: self._stopped, pause)
         if self._changed():
             self._write()
 
