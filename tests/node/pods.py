@@ -158,16 +158,19 @@ class Changes:
         self.began = time.perf_counter()
 
     def until(self, condition: Callable[[], object], what: str, seconds: float = 10.0) -> float:
-        """Wait for the condition; seconds from the start to the notification that fulfilled it."""
+        """Wait for the condition; seconds from the start to the last notification before it held.
+
+        Looking takes some milliseconds itself: what comes while the condition is asked may be
+        what fulfils it, so it counts.
+        """
         deadline = time.perf_counter() + seconds
-        while True:
-            looked = time.perf_counter()
-            if condition():
-                before = [stamp for stamp in self._stamps if self.began <= stamp <= looked]
-                return max(before, default=looked) - self.began
-            if looked > deadline:
+        while not condition():
+            if time.perf_counter() > deadline:
                 raise AssertionError(f"waited {seconds:g} s in vain for: {what}")
             time.sleep(0.002)
+        seen = time.perf_counter()
+        time.sleep(0.002)  # the listener may have yet to note what the condition saw
+        return max((s for s in self._stamps if s <= seen), default=seen) - self.began
 
     def __enter__(self) -> Changes:
         for thread in self._threads:
