@@ -100,3 +100,11 @@ def test_every_word_and_code_is_documented() -> None:
         codes |= set(re.findall(r'"([A-Z][a-z]+(?:[A-Z][a-z]+)+|Conflict|Paused|Refused)"', text))
     assert len(codes) > 8
     assert codes <= said
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_modules_exist(path: Path) -> None:
+    folders = [ROOT, *(ROOT / name for name in ("cni_route", "sync_service"))]
+    folders += [ROOT / "sync_service" / "sources"]
+    named = set(re.findall(r"`([a-z_/]+\.py)`", path.read_text()))
+    assert [n for n in named if not any((folder / n).exists() for folder in folders)] == []
