@@ -163,7 +163,6 @@ class _Pattern(NamedTuple):
     rest: tuple[object, ...]  # the fields behind the key
 
 
-UNKNOWN = _Pattern(0, 0, (0, 0, 0), ())
 SIZES = {bytes((AF_INET,)): 4, bytes((AF_INET6,)): 16}
 TABLE_FIRST = ATTRIBUTE.pack(8, RTA_TABLE)
 DST_SECOND = {4: ATTRIBUTE.pack(8, RTA_DST), 16: ATTRIBUTE.pack(20, RTA_DST)}
@@ -182,37 +181,37 @@ class RouteReader:
 
     def __init__(self, table: int) -> None:
         self._table = table
-        self._known: dict[bytes, _Pattern | None] = {}
+        self._known: dict[bytes, _Pattern] = {}
 
     def read(self, data: bytes, start: int, end: int) -> KernelRoute | None:
         """As decode_route; None too for a route of another table."""
         head = start + 24
         tail = head + SIZES.get(data[start : start + 1], 0)
-        dst = data[head:tail]
-        pattern = self._known.get(data[start:head] + data[tail:end], UNKNOWN)
-        if pattern is UNKNOWN or tail > end:
-            return self._learn(data, start, end, dst)
-        if pattern is None:
-            return None
+        pattern = self._known.get(data[start:head] + data[tail:end])
+        if pattern is None or tail > end:
+            return self._learn(data, start, end)
         host_bits, length, key, rest = pattern
+        dst = data[head:tail]
         if _from_bytes(dst, "big") & host_bits:
-            return self._learn(data, start, end, dst)
+            return self._learn(data, start, end)
         prefix = _new(Prefix, (_new_address(Address, dst), length))
         return _new(KernelRoute, (_new(Key, (prefix, *key)), *rest))
 
-    def _learn(self, data: bytes, start: int, end: int, dst: bytes) -> KernelRoute | None:
+    def _learn(self, data: bytes, start: int, end: int) -> KernelRoute | None:
         route = decode_route(data, start, end)
-        if route and route.key.table != self._table:
-            route = None
-        head, tail = start + 24, start + 24 + len(dst)
-        regular = data[start + 12 : start + 16] == TABLE_FIRST and tail <= end
-        if regular and data[start + 20 : head] == DST_SECOND.get(len(dst)):
-            shape = data[start:head] + data[tail:end]
-            if route is None:
-                self._known[shape] = None
-            elif route.key.dst.address == dst:
-                bits, length = len(dst) * 8, route.key.dst.length
-                self._known[shape] = _Pattern(
-                    (1 << (bits - length)) - 1, length, route.key[1:], route[1:]
-                )
+        if route is None or route.key.table != self._table:
+            return None
+        head = start + 24
+        tail = head + len(route.key.dst.address)
+        regular = (
+            tail <= end
+            and data[start + 12 : start + 16] == TABLE_FIRST
+            and data[start + 20 : head] == DST_SECOND[tail - head]
+            and all(kind != RTA_DST for kind, _ in attributes(data, tail, end))
+        )
+        if regular:
+            length = route.key.dst.length
+            self._known[data[start:head] + data[tail:end]] = _Pattern(
+                (1 << (tail - head) * 8 - length) - 1, length, route.key[1:], route[1:]
+            )
         return route

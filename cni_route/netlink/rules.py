@@ -46,6 +46,7 @@ RT_TABLE_COMPAT = 252
 
 RULE = Struct("=8BI")  # family, dst_len, src_len, tos, table, -, -, action, flags
 REST = Struct("=3BI")  # dst_len, tos, action, flags
+BYTE = Struct("=B")
 PLAIN_REST = REST.pack(0, 0, FR_ACT_TO_TBL, 0)
 RULES_REQUEST = RULE.pack(0, 0, 0, 0, 0, 0, 0, 0, 0)
 
@@ -78,7 +79,7 @@ def _encode(rule: PolicyRule, kind: int, flags: int, sequence: int) -> bytes:
     if src:
         parts.append(attribute(FRA_SRC, src.address))
     if rule.protocol:
-        parts.append(attribute(FRA_PROTOCOL, bytes((rule.protocol,))))
+        parts.append(attribute(FRA_PROTOCOL, BYTE.pack(rule.protocol)))
     parts += [attribute(number_, value) for number_, value in extra.items()]
     return message(kind, flags, sequence, *parts)
 
