@@ -119,9 +119,10 @@ def forget_records() -> None:
 
 
 def settled(node: Node, count: int) -> bool:
-    """Whether the service shows every pod as done."""
+    """Whether the service shows every pod with all its routes."""
+    done = {"asked": RULES, "applied": RULES}
     items = node.query("pods")
-    return len(items) == count and all(item["state"] == "ok" for item in items)
+    return len(items) == count and all(item["routes"] == done for item in items)
 
 
 def rss(service: Service) -> float:
