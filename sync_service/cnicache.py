@@ -140,9 +140,10 @@ def _sandbox(told: Mapping[str, object]) -> str:
 
 def _rules(config: str) -> tuple[Rule, ...]:
     """The own routes of our entry in the list that was called (base64)."""
-    if not config:
+    try:
+        data = json.loads(base64.b64decode(config)) if config else None
+    except (ValueError, RecursionError):
         return ()
-    data = json.loads(base64.b64decode(config))
     entries = data.get("plugins") if isinstance(data, dict) else None
     for entry in entries if isinstance(entries, list) else ():
         if isinstance(entry, dict) and entry.get("type") == PLUGIN:

@@ -14,7 +14,7 @@ import queue
 import select
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from cni_route.cni import frame
@@ -83,13 +83,22 @@ class Pool:
 
 
 class Server:
-    """Reads requests and hands them to `calls` or `queries`; `timeout` in seconds a client."""
+    """Reads requests and hands them to `calls` or `queries`; `timeout` in seconds a client.
 
-    def __init__(self, calls: Pool, queries: Pool, timeout: Callable[[], float]) -> None:
+    Only processes of the users in `uids` are listened to: root, and who runs this.
+    """
+
+    def __init__(
+        self,
+        calls: Pool,
+        queries: Pool,
+        timeout: Callable[[], float],
+        uids: Collection[int] = (0, os.geteuid()),
+    ) -> None:
         self._calls = calls
         self._queries = queries
         self._timeout = timeout
-        self._uids = (0, os.geteuid())
+        self._uids = uids
         self._poll = select.poll()
         self._clients: dict[int, _Client] = {}  # by descriptor, the oldest first
 
