@@ -129,7 +129,7 @@ def _log_file(stdin: bytes) -> str:
     try:
         return settings.lenient(protocol.decode(stdin)).log_file
     except CniError:
-        return settings.DEFAULT_LOG
+        return ""
 
 
 # ---------------------------------------------------------------- ADD
