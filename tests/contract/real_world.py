@@ -161,6 +161,18 @@ class RealWorld:
 
     # ------------------------------------------------------------ routes, rules, nexthops
 
+    def path(self, address: str, source: str = "") -> tuple[str, str] | None:
+        """Device and gateway ('' for none) of a packet to `address`; None: it goes nowhere."""
+        bound = f" from {source}" if source else ""
+        try:
+            words = self._near.ip(f"route get {address}{bound}").split()
+        except RuntimeError:
+            return None
+        via = words.index("via") + 1 if "via" in words else 0
+        if via and words[via] == "inet6":
+            via += 1
+        return words[words.index("dev") + 1], words[via] if via else ""
+
     def route(self, words: str, verb: str = "add") -> None:
         """`ip route VERB WORDS`; `default6` is ::/0."""
         family = "-6 " if ":" in words or "default6" in words else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable
 
-from cni_route.address import AF_INET, Address, Prefix
+from cni_route.address import AF_INET, AF_INET6, Address, Prefix
 from cni_route.model import (
     MAIN_TABLE,
     SCOPE_LINK,
@@ -44,7 +44,14 @@ class Entry4:
 class Fib4:
     """All IPv4 tables of a namespace: per table and destination one ordered list."""
 
-    def __init__(self, links: Links, rules: Rules, nexthops: Nexthops) -> None:
+    def __init__(
+        self,
+        links: Links,
+        rules: Rules,
+        nexthops: Nexthops,
+        check_hop6: Callable[[KernelRoute, Hop], Hop],
+    ) -> None:
+        self._check_hop6 = check_hop6
         self._links = links
         self._rules = rules
         self._nexthops = nexthops
@@ -69,6 +76,16 @@ class Fib4:
                 if not route.hops or any(dev in (0, hop.dev) for hop in entry.alive()):
                     return route
         return None
+
+    def alive(self, route: KernelRoute) -> list[Hop]:
+        """The next hops that a packet by this route may take.
+
+        Of several default routes of one metric, any: the kernel looks at the neighbours too.
+        """
+        entries = self._tables[route.key.table][route.key.dst]
+        if route.key.dst.length:
+            return next(entry for entry in entries if entry.route is route).alive()
+        return [hop for e in entries if e.route.key == route.key for hop in e.alive()]
 
     # ------------------------------------------------------------ writing
 
@@ -98,6 +115,7 @@ class Fib4:
 
     def delete(self, wanted: KernelRoute) -> None:
         """RTM_DELROUTE (fib_table_delete): the first that has all that is given."""
+        self._nexthops.check(wanted.nexthop_id)
         entries = self._tables.get(wanted.key.table, {}).get(wanted.key.dst, [])
         for number, entry in enumerate(entries):
             if _matches(wanted, entry.route):
@@ -132,7 +150,10 @@ class Fib4:
         self._revive(link)
 
     def link_down(self, link: FakeLink) -> None:
+        """Next hops on the link die. Routes by nexthop objects do not: they go with those."""
         for entry in self._entries():
+            if entry.route.nexthop_id:
+                continue
             entry.dead |= {n for n, hop in enumerate(entry.route.hops) if hop.dev == link.index}
         self._drop(lambda e: bool(e.route.hops) and not e.alive())
 
@@ -167,10 +188,9 @@ class Fib4:
     def _checked(self, route: KernelRoute) -> KernelRoute:
         """The route as it will be kept; raises Refused."""
         if route.nexthop_id:
-            hops = self._nexthops.hops(route.nexthop_id)
-            if hops is None:
-                raise Refused(errno.EINVAL, "Nexthop id does not exist")
-            route = route._replace(hops=hops)
+            route = route._replace(hops=self._nexthops.hops(route.nexthop_id))
+            if route.type in REJECTS:
+                return route
         elif route.type in REJECTS:
             if route.hops:
                 raise Refused(
@@ -180,14 +200,17 @@ class Fib4:
         elif not route.hops:
             raise Refused(errno.ENODEV)
         else:
-            route = route._replace(hops=tuple(self._hop(route, hop) for hop in route.hops))
+            route = route._replace(hops=tuple(self.check_hop(route, hop) for hop in route.hops))
         if route.type in REJECTS:
             return route
         if route.src is not None and self._links.owner(route.src) is None:
             raise Refused(errno.EINVAL, "Invalid prefsrc address")
         return route
 
-    def _hop(self, route: KernelRoute, hop: Hop) -> Hop:
+    def check_hop(self, route: KernelRoute, hop: Hop) -> Hop:
+        """A next hop of a route as it will be kept; raises Refused."""
+        if hop.via is not None and hop.via.family == AF_INET6:
+            return self._check_hop6(route, hop)
         link = self._links.find(hop.dev)
         if hop.via is None:
             if hop.onlink:

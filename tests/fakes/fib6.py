@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable
 
-from cni_route.address import AF_INET6, Address, Prefix
+from cni_route.address import AF_INET, AF_INET6, Address, Prefix
 from cni_route.model import (
     IPV6_METRIC,
     MAIN_TABLE,
@@ -113,6 +113,12 @@ class Fib6:
                 return best[0].route
         return None
 
+    def alive(self, route: KernelRoute) -> list[Hop]:
+        """The next hops that a packet by this route may take; any of one metric."""
+        entries = self._tables[route.key.table][route.key.dst, route.source]
+        equal = [e for e in entries if e.metric == route.key.metric and not e.dead]
+        return [hop for entry in equal for hop in entry.route.hops]
+
     # ------------------------------------------------------------ writing
 
     def insert(self, verb: str, given: KernelRoute) -> None:
@@ -163,6 +169,7 @@ class Fib6:
 
     def delete(self, wanted: KernelRoute) -> None:
         """RTM_DELROUTE (ip6_route_del); a multipath is deleted hop by hop."""
+        self._nexthops.check(wanted.nexthop_id)
         if wanted.nexthop_id or len(wanted.hops) < 2:
             self._delete(wanted)
             return
@@ -219,7 +226,7 @@ class Fib6:
 
     def link_down(self, link: FakeLink) -> None:
         for entry in self._entries():
-            if entry.dev == link.index:
+            if entry.dev == link.index and not entry.route.nexthop_id:
                 entry.dead = True
         self._drop_where(lambda siblings: all(e.dead for e in siblings))
 
@@ -249,21 +256,24 @@ class Fib6:
         """The route of one hop as it will be kept; raises Refused."""
         route = route._replace(scope=0, protocol=route.protocol or BOOT_PROTOCOL)
         if route.nexthop_id:
+            if route.source is not None:
+                raise Refused(errno.EINVAL, "Nexthops can not be used with source routing")
             hops = self._nexthops.hops(route.nexthop_id)
-            if hops is None:
-                raise Refused(errno.EINVAL, "Nexthop id does not exist")
+            if self._nexthops.family(route.nexthop_id) == AF_INET:
+                raise Refused(errno.EINVAL, "IPv6 routes can not use an IPv4 nexthop")
             route = route._replace(hops=hops)
         elif route.type in REJECTS:
             route = route._replace(hops=())
         elif not route.hops:
             raise Refused(errno.ENODEV)
         else:
-            route = route._replace(hops=(self._hop(route, route.hops[0]),))
+            route = route._replace(hops=(self.check_hop(route, route.hops[0]),))
         if route.src is not None and self._links.owner(route.src) is None:
             raise Refused(errno.EINVAL, "Invalid source address")
         return route
 
-    def _hop(self, route: KernelRoute, hop: Hop) -> Hop:
+    def check_hop(self, route: KernelRoute, hop: Hop) -> Hop:
+        """A next hop of a route as it will be kept; raises Refused."""
         link = self._links.find(hop.dev)
         if hop.dev and link is None:
             raise Refused(errno.ENODEV)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Mapping
 
-from cni_route.address import AF_INET, AF_INET6, Address
+from cni_route.address import AF_INET, AF_INET6, DEFAULT4, DEFAULT6, Address
 from cni_route.model import (
     MAIN_TABLE,
     Batch,
+    Hop,
     KernelRoute,
+    Key,
     Link,
     LinkAddress,
     Operation,
@@ -19,6 +22,7 @@ from tests.fakes.fib4 import Fib4
 from tests.fakes.fib6 import Fib6
 from tests.fakes.links import FakeLink, Links, link_local
 from tests.fakes.nexthops import Nexthops
+from tests.fakes.refused import Refused
 from tests.fakes.rules import LOCAL_TABLE, Rules
 
 
@@ -32,8 +36,8 @@ class FakeNamespace:
         self._links = Links()
         self._rules = Rules()
         self._nexthops = Nexthops()
-        self._fib4 = Fib4(self._links, self._rules, self._nexthops)
         self._fib6 = Fib6(self._links, self._rules, self._nexthops)
+        self._fib4 = Fib4(self._links, self._rules, self._nexthops, self._fib6.check_hop)
         self._observers: list[Callable[[Operation], None]] = []
         self.set_up("lo")
 
@@ -68,6 +72,13 @@ class FakeNamespace:
             if found is not None and found.type != text.THROW:
                 return found
         return None
+
+    def paths(self, address: str, source: str = "") -> list[Hop]:
+        """The next hops, still alive, that a packet may take: any of them; [] for none."""
+        route = self.lookup(address, source)
+        if route is None:
+            return []
+        return (self._fib4 if route.key.family == AF_INET else self._fib6).alive(route)
 
     # ------------------------------------------------------------ operations
 
@@ -115,8 +126,14 @@ class FakeNamespace:
         return rule
 
     def nexthop(self, words: str) -> int:
-        """`ip nexthop add WORDS`: id N [via A] dev D."""
+        """`ip nexthop add WORDS`: id N [via A] dev D [onlink]; raises Refused."""
         identity, hop = text.parse_nexthop(words, self.links())
+        link = self._links.find(hop.dev)
+        if link is not None and link.up and not link.carrier:
+            raise Refused(errno.ENETDOWN, "Carrier for nexthop device is down")
+        six = hop.via is not None and hop.via.family == AF_INET6
+        route = KernelRoute(Key(DEFAULT6 if six else DEFAULT4, 0), (hop,))
+        hop = (self._fib6 if six else self._fib4).check_hop(route, hop)
         self._nexthops.add(identity, hop)
         return identity
 
@@ -142,12 +159,13 @@ class FakeNamespace:
         """Gone, with its addresses and everything that leaves by it."""
         link = self._links[name]
         self.set_down(name)
-        for identity in self._nexthops.on(link.index):
-            self.remove_nexthop(identity)
+        self._flush_nexthops(link)
         self._fib4.link_removed(link)
         self._fib6.link_removed(link)
-        while link.of_family(AF_INET):
-            self._remove_address(link, link.of_family(AF_INET)[0])
+        for address in link.of_family(AF_INET):
+            link.addresses.remove(address)
+            if address not in link.secondary:  # those leave without a look at who uses them
+                self._fib4.address_removed(link, address)
         self._links.remove(link)
 
     def set_up(self, name: str) -> None:
@@ -169,17 +187,18 @@ class FakeNamespace:
         if not link.up:
             return
         link.up = link.ready = False
-        for identity in self._nexthops.on(link.index):
-            self.remove_nexthop(identity)
+        self._flush_nexthops(link)
         self._fib4.link_down(link)
         self._fib6.link_down(link)
         for address in link.of_family(AF_INET6):
             link.addresses.remove(address)
 
     def set_carrier(self, name: str, on: bool) -> None:
-        """The far side comes or goes; IPv4 routes stay."""
+        """The far side comes or goes; routes stay, but for those by nexthop objects."""
         link = self._links[name]
         link.carrier = on
+        if link.up and not on:
+            self._flush_nexthops(link)
         self._configure6(link)
 
     def add_address(self, name: str, address: str) -> None:
@@ -201,6 +220,10 @@ class FakeNamespace:
             else:
                 self._fib6.address_removed(link, gone)
             link.secondary.discard(gone)
+
+    def _flush_nexthops(self, link: FakeLink) -> None:
+        for identity in self._nexthops.on(link.index):
+            self.remove_nexthop(identity)
 
     def _configure6(self, link: FakeLink) -> None:
         """What IPv6 does once, when a link is up and has its carrier."""

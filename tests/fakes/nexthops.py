@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 
+from cni_route.address import AF_INET, AF_INET6
 from cni_route.model import Hop
 from tests.fakes.refused import Refused
 
@@ -24,9 +25,20 @@ class Nexthops:
             raise Refused(errno.ENOENT)
         del self._by_id[identity]
 
-    def hops(self, identity: int) -> tuple[Hop, ...] | None:
-        hop = self._by_id.get(identity)
-        return None if hop is None else (hop,)
+    def check(self, identity: int) -> None:
+        """Refuse an id that is neither 0 nor known."""
+        if identity and identity not in self._by_id:
+            raise Refused(errno.EINVAL, "Nexthop id does not exist")
+
+    def hops(self, identity: int) -> tuple[Hop, ...]:
+        """What a route with this object shows as its next hops."""
+        self.check(identity)
+        return (self._by_id[identity],)
+
+    def family(self, identity: int) -> int:
+        """Of its gateway; one without a gateway is IPv4 here, as `ip nexthop` makes it."""
+        via = self._by_id[identity].via
+        return AF_INET6 if via is not None and via.family == AF_INET6 else AF_INET
 
     def on(self, dev: int) -> list[int]:
         """The ids of those that leave by a device."""

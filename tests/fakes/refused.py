@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class Refused(Exception):
+class Refused(RuntimeError):
     """An operation that the kernel would not do: errno, and its extended message ('' for none)."""
 
     def __init__(self, errno: int, message: str = "") -> None:

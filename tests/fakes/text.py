@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping
 
 from cni_route.address import AF_INET, DEFAULT4, DEFAULT6, Address, Prefix
@@ -17,6 +18,7 @@ from cni_route.model import (
     LinkAddress,
     PolicyRule,
 )
+from tests.fakes.refused import Refused
 
 BOOT_PROTOCOL = 3  # what `ip route` writes
 THROW = 9
@@ -113,6 +115,8 @@ def _options(tokens: list[str]) -> dict[str, str]:
 
 
 def _hop(options: Mapping[str, str], links: Mapping[str, Link]) -> Hop:
+    if options.get("dev", "") not in ("", *links):
+        raise Refused(errno.ENODEV, f'Cannot find device "{options["dev"]}"')
     return Hop(
         links[options["dev"]].ifindex if "dev" in options else 0,
         Address.parse(options["via"]) if "via" in options else None,

@@ -5,13 +5,34 @@ from __future__ import annotations
 import hypothesis.strategies as st
 
 from cni_route.address import AF_INET, AF_INET6, Address, Prefix
-from cni_route.model import Hop, KernelRoute, Key, PolicyRule
+from cni_route.model import Hop, KernelRoute, Key, PolicyRule, Verb
 
 OTHER_TABLE = 1000
-VERBS = st.sampled_from(["add", "append", "append", "prepend", "replace", "replace", "delete"])
-VERBS_FOR_SEEN = st.sampled_from(["append", "prepend", "replace", "delete", "delete", "delete"])
+VERBS: st.SearchStrategy[Verb] = st.sampled_from(
+    ["add", "append", "append", "prepend", "replace", "replace", "delete"]
+)
+VERBS_FOR_SEEN: st.SearchStrategy[Verb] = st.sampled_from(
+    ["append", "prepend", "replace", "delete", "delete", "delete"]
+)
+RULE_VERBS: st.SearchStrategy[Verb] = st.sampled_from(["add", "add", "delete"])
 LINKS = st.sampled_from(["eth0", "eth1"])
 NEXTHOP_IDS = st.sampled_from([7, 8])
+NEXTHOPS = st.sampled_from(
+    [
+        "id 7 via 10.1.0.1 dev eth0",
+        "id 7 via 10.2.0.1 dev eth1",
+        "id 7 dev eth0",
+        "id 7 via 10.9.0.7 dev eth1 onlink",
+        "id 8 via 2001:db8:1::1 dev eth0",
+        "id 8 via fe80::1 dev eth1",
+    ]
+)
+REMOTE = st.sampled_from(
+    [
+        *("10.9.0.1", "10.9.7.7", "198.51.100.1", "10.1.0.9", "169.254.1.1", "10.2.0.9"),
+        *("2001:db8:9::1", "2001:db8:9::99", "2001:db8:77::1", "2001:db8:1::99"),
+    ]
+)
 PROTOCOLS = st.sampled_from([3, 114, 114, 115])
 
 ADDRESSES = {
@@ -50,7 +71,8 @@ def _address(texts: list[str]) -> st.SearchStrategy[Address]:
 def hops(draw: st.DrawFn, family: int, indexes: list[int]) -> Hop:
     """One next hop; its device may not exist."""
     dev = draw(st.sampled_from([*indexes, *indexes, *indexes, 99]))
-    via = draw(st.none() | _address(VIA[family]) | _address(VIA[family]))
+    vias = VIA[family] + (VIA[AF_INET6][:2] if family == AF_INET else [])
+    via = draw(st.none() | _address(vias) | _address(vias))
     onlink = via is not None and draw(st.sampled_from([False, False, True]))
     return Hop(dev, via, 1, onlink)
 
@@ -63,17 +85,24 @@ def routes(draw: st.DrawFn, indexes: list[int]) -> KernelRoute:
     tos = draw(st.sampled_from([0, 0, 0, 0, 8])) if family == AF_INET else 0
     table = draw(st.sampled_from([254, 254, 254, OTHER_TABLE]))
     key = Key(dst, draw(st.sampled_from(METRICS[family])), tos, table)
-    kind = draw(st.sampled_from([1, 1, 1, 1, 1, 1, 6, 7]))
+    kind = draw(st.sampled_from([1, 1, 1, 1, 1, 1, 1, 6, 7, 8, 9]))
     count = 0 if kind != 1 else draw(st.sampled_from([1, 1, 1, 1, 2, 3]))
     found = tuple(draw(hops(family, indexes)) for _ in range(count))
     if count > 1:
         found = tuple(hop._replace(weight=draw(st.sampled_from([1, 1, 5]))) for hop in found)
+    nexthop_id = draw(st.sampled_from([0] * 8 + [7, 8])) if kind == 1 else 0
+    found = () if nexthop_id else found
     scope = 0
-    if family == AF_INET and count == 1 and found[0].via is None:
+    if family == AF_INET and len(found) == 1 and found[0].via is None:
         scope = draw(st.sampled_from([253, 253, 0]))
     src = draw(st.none() | st.none() | _address([a.split("/")[0] for a in sources(family)]))
     mtu = draw(st.sampled_from([0, 0, 1400]))
-    return KernelRoute(key, found, draw(PROTOCOLS), scope, kind, src, mtu)
+    source = None
+    if family == AF_INET6 and draw(st.sampled_from([False] * 8 + [True])):
+        source = Prefix.parse("2001:db8:1::/64")
+    return KernelRoute(
+        key, found, draw(PROTOCOLS), scope, kind, src, mtu, nexthop_id, source=source
+    )
 
 
 def sources(family: int) -> list[str]:

@@ -8,7 +8,9 @@ generated, says why where it is left out.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextlib import ExitStack
+from typing import TypeVar
 
 import hypothesis.strategies as st
 import pytest
@@ -21,10 +23,14 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from cni_route.model import KernelRoute, Operation, PolicyRule
+from cni_route.model import KernelRoute, Operation, PolicyRule, Verb
+from tests.contract.real_world import RealWorld
 from tests.contract.worlds import World, open_world, outcome
 from tests.fakes import text
+from tests.fakes.namespace import FakeNamespace
 from tests.kernel import shapes
+
+T = TypeVar("T")
 
 SOAK = os.environ.get("CNI_ROUTE_SOAK", "") not in ("", "0")
 EXAMPLES = int(os.environ.get("EX", "60"))
@@ -41,7 +47,8 @@ class FakeVersusReal(RuleBasedStateMachine):
         self.real = self.stack.enter_context(open_world("real"))
         self.fake = self.stack.enter_context(open_world("fake"))
         self.worlds = (self.real, self.fake)
-        self.down: set[str] = set()
+        assert isinstance(self.fake.driver, FakeNamespace)
+        self.pod = self.fake.driver
 
     def teardown(self) -> None:
         self.stack.close()
@@ -75,21 +82,34 @@ class FakeVersusReal(RuleBasedStateMachine):
         return [link.ifindex for link in self.fake.table.links().values() if not link.loopback]
 
     @rule(data=st.data(), verb=shapes.VERBS)
-    def new_route(self, data: st.DataObject, verb: str) -> None:
+    def new_route(self, data: st.DataObject, verb: Verb) -> None:
         route = data.draw(shapes.routes(self.indexes()))
-        self.both(Operation(verb, route))  # type: ignore[arg-type]
+        self.both(Operation(verb, route))
 
     @rule(data=st.data(), verb=shapes.VERBS_FOR_SEEN, table=st.sampled_from(TABLES))
-    def route_like_a_present_one(self, data: st.DataObject, verb: str, table: int) -> None:
+    def route_like_a_present_one(self, data: st.DataObject, verb: Verb, table: int) -> None:
         present = [r for r in self.fake.table.dump(table) if not r.transient]
         if present:
             route = data.draw(st.sampled_from(present))
             route = data.draw(shapes.varied(route, self.indexes()))
-            self.both(Operation(verb, route))  # type: ignore[arg-type]
+            self.both(Operation(verb, route))
 
-    @rule(rule=shapes.RULES, verb=st.sampled_from(["add", "add", "delete"]))
-    def policy_rule(self, rule: PolicyRule, verb: str) -> None:
-        self.both(Operation(verb, rule))  # type: ignore[arg-type]
+    @rule(data=st.data(), count=st.integers(2, 4))
+    def batch(self, data: st.DataObject, count: int) -> None:
+        operations = []
+        for _ in range(count):
+            route = data.draw(shapes.routes(self.indexes()))
+            operations.append(Operation(data.draw(shapes.VERBS), route))
+            note(f"{operations[-1].verb} {self.words(route)}")
+        real, fake = (
+            [(operations.index(r.operation), r.errno) for r in world.send(*operations)]
+            for world in self.worlds
+        )
+        assert real == fake
+
+    @rule(rule=shapes.RULES, verb=shapes.RULE_VERBS)
+    def policy_rule(self, rule: PolicyRule, verb: Verb) -> None:
+        self.both(Operation(verb, rule))
 
     # ------------------------------------------------------------ links and addresses
 
@@ -139,6 +159,35 @@ class FakeVersusReal(RuleBasedStateMachine):
             else:
                 world.driver.add_address(name, address)
 
+    @rule(words=shapes.NEXTHOPS)
+    def nexthop(self, words: str) -> None:
+        real, fake = (succeeds(world.driver.nexthop, words) for world in self.worlds)
+        note(f"nexthop add {words} -> {real}")
+        assert real == fake, f"nexthop {words}: real {real}, fake {fake}"
+
+    @rule(identity=shapes.NEXTHOP_IDS)
+    def remove_nexthop(self, identity: int) -> None:
+        real, fake = (succeeds(w.driver.remove_nexthop, identity) for w in self.worlds)
+        assert real == fake
+
+    @rule(address=shapes.REMOTE, data=st.data(), bound=st.booleans())
+    def look_up(self, address: str, data: st.DataObject, bound: bool) -> None:
+        """Where a packet goes; of several equal ways the kernel may take any."""
+        sources = [
+            str(a.address)
+            for link in self.fake.table.links().values()
+            for a in link.addresses
+            if (":" in address) == (len(a.address) == 16) and not link.loopback
+            if not str(a.address).startswith("fe80")
+        ]
+        source = data.draw(st.sampled_from(sources)) if bound and sources else ""
+        names = {link.ifindex: name for name, link in self.fake.table.links().items()}
+        fake = [(names[hop.dev], str(hop.via or "")) for hop in self.pod.paths(address, source)]
+        assert isinstance(self.real.driver, RealWorld)
+        real = self.real.driver.path(address, source)
+        note(f"{address} from {source or 'nowhere'}: {real}")
+        assert (real in fake) if fake else real is None, f"real {real}, fake {fake}"
+
     # ------------------------------------------------------------ the comparison
 
     @invariant()
@@ -149,6 +198,15 @@ class FakeVersusReal(RuleBasedStateMachine):
         real_links, fake_links = (dict(world.table.links()) for world in self.worlds)
         assert real_links == fake_links
         assert self.real.table.rules() == self.fake.table.rules()
+
+
+def succeeds(act: Callable[[T], object], argument: T) -> bool:
+    """Whether `ip`, or what stands for it, did what it was told."""
+    try:
+        act(argument)
+    except RuntimeError:
+        return False
+    return True
 
 
 def shown(world: World, table: int) -> dict[str, list[str]]:
