@@ -83,10 +83,10 @@ def own_keys(stdin: bytes) -> tuple[str | bytes, int]:
         if depth != 1 or after[:1] != b":":
             continue
         if name == b"socket":
-            path = pieces[i + 3].strip() if after == b":" else SOCKET
+            path = pieces[i + 3].strip() if after == b":" and pieces[i + 3 :] else SOCKET
         elif name == b"timeoutMs":
             number = after[1:].partition(b",")[0].strip(b" \t\r\n}")
-            timeout = bounded(int(number)) if number.isdigit() and len(number) < 10 else TIMEOUT
+            timeout = sound(int(number)) if number.isdigit() and len(number) < 10 else TIMEOUT
     return (path if path[:1] in ("/", b"/") else SOCKET), timeout
 
 
@@ -102,13 +102,13 @@ def parsed_keys(stdin: bytes) -> tuple[str, int]:
     usable = isinstance(path, str) and path.strip()[:1] == "/"
     return (
         path.strip() if usable else SOCKET,
-        bounded(timeout) if type(timeout) is int else TIMEOUT,
+        sound(timeout) if type(timeout) is int else TIMEOUT,
     )
 
 
-def bounded(timeout: int) -> int:
-    """Milliseconds within the bounds that the service has for them."""
-    return min(max(timeout, 1), MAX_TIMEOUT)
+def sound(timeout: int) -> int:
+    """Milliseconds that settings.py accepts; the default for what is an error there."""
+    return timeout if 1 <= timeout <= MAX_TIMEOUT else TIMEOUT
 
 
 # ---------------------------------------------------------------- the namespace
