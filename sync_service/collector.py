@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Generic, TypeVar
 
 from cni_route.model import Namespace, Pod, Route, Service, Workload
-from cni_route.view import View, build
+from cni_route.view import View
 from sync_service.sources.sink import Identity, Object, identity
 from sync_service.store import Store
 
@@ -16,7 +16,43 @@ EMPTY_SOURCE = (
     "the source is empty but the snapshot is not: what the snapshot holds stays until something"
     " is in the source; if that is meant, remove the snapshot and start again"
 )
-_T = TypeVar("_T", Route, Service, Pod, Namespace, Workload)
+K = TypeVar("K")
+T = TypeVar("T")
+
+
+class _Table(Generic[K, T]):
+    """The objects of one type, filed as a View has them.
+
+    A change costs no more than a copy of the table, however large it is.
+    """
+
+    def __init__(self, key: Callable[[T], K]) -> None:
+        self._key = key
+        self._things: dict[Identity, T] = {}
+        self._filed: dict[K, T] = {}
+        self._published: Mapping[K, T] = {}
+        self._changed = False
+
+    def put(self, which: Identity, thing: T) -> None:
+        old = self._things.get(which)
+        if old is not None and self._key(old) != self._key(thing):
+            self.drop(which)
+        self._things[which] = thing
+        self._filed[self._key(thing)] = thing
+        self._changed = True
+
+    def drop(self, which: Identity) -> None:
+        thing = self._things.pop(which, None)
+        if thing is not None and self._filed.get(self._key(thing)) is thing:
+            del self._filed[self._key(thing)]
+        self._changed = True
+
+    def publish(self) -> Mapping[K, T]:
+        """As it is now; never changed any more."""
+        if self._changed:
+            self._published = self._filed.copy()
+            self._changed = False
+        return self._published
 
 
 class Collector:
@@ -24,35 +60,57 @@ class Collector:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._told: dict[Identity, Object] = {}
-        self._kept: dict[Identity, Object] = {}  # of the snapshot
+        self._routes = _Table[str, Route](lambda r: r.name)
+        self._services = _Table[tuple[str, str], Service](lambda s: (s.namespace, s.name))
+        self._pods = _Table[str, Pod](lambda p: p.uid or f"{p.namespace}/{p.name}")
+        self._namespaces = _Table[str, Namespace](lambda n: n.name)
+        self._workloads = _Table[tuple[str, str, str], Workload](
+            lambda w: (w.kind, w.namespace, w.name)
+        )
+        self._tables: dict[type[Object], _Table[Any, Any]] = {
+            Route: self._routes,
+            Service: self._services,
+            Pod: self._pods,
+            Namespace: self._namespaces,
+            Workload: self._workloads,
+        }
+        self._kinds: dict[Identity, type[Object]] = {}  # of everything that is known
+        self._kept: set[Identity] = set()  # known by the snapshot alone
         self._pending = False  # something was told since the last view
         self.whole = False  # the last telling was complete in every part
 
     def start_from(self, view: View) -> None:
         """Take over the snapshot's picture."""
-        self._kept = {identity(thing): thing for thing in _things(view)}
-        self._store.publish(view, False)
+        for thing in _things(view):
+            self.put(thing)
+        self._kept = set(self._kinds)
+        self._pending = False
+        self._store.publish(self._view(), False)
 
     def put(self, thing: Object) -> None:
         """An object as it is now; counts at the next `complete`."""
-        self._told[identity(thing)] = thing
+        which = identity(thing)
+        self._tables[type(thing)].put(which, thing)
+        self._kinds[which] = type(thing)
+        self._kept.discard(which)
         self._pending = True
 
     def gone(self, which: Identity) -> None:
         """An object was deleted; counts at the next `complete`."""
-        self._told.pop(which, None)
-        self._kept.pop(which, None)
-        self._pending = True
+        kind = self._kinds.pop(which, None)
+        if kind is not None:
+            self._tables[kind].drop(which)
+            self._kept.discard(which)
+            self._pending = True
 
     def complete(self, whole: bool = True) -> None:
         """All that is known has been told. Nothing goes because the source is empty or partial."""
-        empty = bool(self._kept) and not self._told
+        empty = bool(self._kept) and len(self._kept) == len(self._kinds)
         self._store.trouble("the source", (EMPTY_SOURCE,) if empty else ())
         self.whole = whole and not empty
-        if self.whole and self._kept:
-            self._kept = {}
-            self._pending = True
+        if self.whole:
+            for which in list(self._kept):
+                self.gone(which)
         if self._pending or not self._store.complete:
             self._pending = False
             self._store.publish(self._view(), True)
@@ -62,12 +120,13 @@ class Collector:
         self._store.trouble(place, sentences)
 
     def _view(self) -> View:
-        things = list({**self._kept, **self._told}.values())
-
-        def of(kind: type[_T]) -> list[_T]:
-            return [thing for thing in things if isinstance(thing, kind)]
-
-        return build(of(Route), of(Service), of(Pod), of(Namespace), of(Workload))
+        return View(
+            self._routes.publish(),
+            self._services.publish(),
+            self._pods.publish(),
+            self._namespaces.publish(),
+            self._workloads.publish(),
+        )
 
 
 def _things(view: View) -> Iterator[Object]:

@@ -15,7 +15,7 @@ from cni_route.kernel import Kernel
 from cni_route.memory import Memory
 from cni_route.reconcile import Options, Outcome, reconcile
 from cni_route.record import Record
-from cni_route.sandbox import Sandboxes, open_namespace
+from cni_route.sandbox import Sandboxes, check_namespace, open_namespace
 from cni_route.view import EMPTY, View
 from sync_service.agenda import Calm
 from sync_service.house import Cleaned
@@ -31,6 +31,7 @@ Result = Literal[
 _LOCK_SECONDS = 10.0  # what a call or a query waits for another pass on the same pod
 _MOMENT = 0.05  # seconds; what the loop waits for one
 _CLEANING_ROUNDS = 3
+_MANY = 10_000  # namespaces that are remembered as checked
 _log = logging.getLogger(__name__)
 
 
@@ -77,12 +78,32 @@ class Door(NamedTuple):
     leave: Callable[[int], None]
 
 
-def _enter(path: str) -> tuple[int, int]:
-    descriptor = open_namespace(path)
-    return descriptor, os.fstat(descriptor).st_ino
+def door() -> Door:
+    """The way into real namespaces; each is checked when it is entered for the first time.
 
+    What was another's namespace than ours and PID 1's once stays so: both live as long as this
+    process, so no other gets their inode.
+    """
+    checked: set[tuple[int, int]] = set()
 
-DOOR = Door(_enter, os.close)
+    def enter(path: str) -> tuple[int, int]:
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        except OSError:
+            descriptor = open_namespace(path)  # says what is wrong
+        found = os.fstat(descriptor)
+        if (found.st_dev, found.st_ino) not in checked:
+            try:
+                check_namespace(descriptor, path)
+            except OSError:
+                os.close(descriptor)
+                raise
+            if len(checked) > _MANY:
+                checked.clear()
+            checked.add((found.st_dev, found.st_ino))
+        return descriptor, found.st_ino
+
+    return Door(enter, os.close)
 
 
 class Passes:
@@ -100,14 +121,14 @@ class Passes:
         *,
         gone: Callable[[Record], bool],
         heard: Callable[[str, int], bool],
-        door: Door = DOOR,
+        way: Door | None = None,
     ) -> None:
         self._kernel = kernel
         self._sandboxes = sandboxes
         self._ledger = ledger
         self._gone = gone
         self._heard = heard
-        self._door = door
+        self._door = way or door()
         self.situation = Situation()
 
     def run(self, pod: Pod) -> Result:

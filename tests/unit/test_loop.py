@@ -47,7 +47,7 @@ class Node:
             self.ledger,
             gone=lambda record: record.netns not in self.namespaces,
             heard=lambda container_id, _: not self.heard.append(container_id),  # type: ignore[func-returns-value]
-            door=Door(self.enter, lambda _: None),
+            way=Door(self.enter, lambda _: None),
         )
         self.loop = self.make_loop()
 
