@@ -108,14 +108,14 @@ def read_snapshot(path: str, now: float) -> Snapshot:
     from cni_route.view import from_json  # noqa: PLC0415
 
     try:
-        with open(path, "rb") as file:
-            top = Reader(json.loads(file.read(_MAX_SNAPSHOT)), "")
+        with open(path, "rb", opener=_at_once) as file:
+            top = Reader(json.loads(file.read(_MAX_SNAPSHOT).decode()), "")
         if top.get("version") != _VERSION:
             raise BadValue(f"version: {top.get('version')!r} is not {_VERSION}")
         written = top.get("written")
-        if not isinstance(written, (int, float)):
+        if isinstance(written, bool) or not isinstance(written, (int, float)):
             raise BadValue(f"written: {written!r} is not a time")
-        if now - written > MAX_AGE:
+        if not now - written <= MAX_AGE:
             hours = int((now - written) // 3600)
             return Snapshot(trouble=f"its snapshot {path} is {hours} hours old")
         fields = top.data if isinstance(top.data, dict) else {}
@@ -130,8 +130,14 @@ def read_snapshot(path: str, now: float) -> Snapshot:
         return Snapshot(trouble=f"there is no snapshot {path}")
     except OSError as error:
         return Snapshot(trouble=f"its snapshot {path} cannot be read: {error.strerror}")
-    except (ValueError, RecursionError) as error:
+    except RecursionError:
+        return Snapshot(trouble=f"its snapshot {path} cannot be used: it is nested too deeply")
+    except ValueError as error:
         return Snapshot(trouble=f"its snapshot {path} cannot be used: {error}")
+
+
+def _at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)  # a FIFO must not hold a pod up
 
 
 def _socket_of(stdin: bytes) -> str:
