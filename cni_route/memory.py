@@ -49,6 +49,7 @@ class Memory:
         self._own_rules: Compiled = _NO_RULES
         self._foreign: tuple[KernelRoute, ...] = ()
         self._said: dict[Key | None, tuple[Verdict, ...]] = {}
+        self._settled = False  # whether `table` is what a whole pass left behind
         self._last: tuple[View, Pod, tuple[Rule, ...], bool] | None = None
         self._seen: tuple[object, ...] = ()
 
@@ -71,7 +72,8 @@ class Memory:
     def look(self, table: Table, marks: tuple[int, int]) -> None:
         """Read interfaces and main table; `marks` are our protocol and the backups'."""
         self.doubtful = False
-        self.previous = self.table
+        self.previous = self.table if self._settled else {}
+        self._settled = False
         self.links = dict(table.links())
         self.up = frozenset(link.ifindex for link in self.links.values() if link.up)
         routes = table.dump()
@@ -190,8 +192,14 @@ class Memory:
             said[None] = self._waiting
         return said
 
+    @property
+    def is_fresh(self) -> bool:
+        """Whether no pass has ended yet: nothing is known but what record and kernel say."""
+        return self._last is None
+
     def finish(self, view: View, rules: tuple[Rule, ...], pod: Pod, paused: bool) -> None:
         """Note by what this pass went, and what the next one has to try again."""
+        self._settled = not self.doubtful
         self._last = (view, pod, rules, paused)
         self.pending = frozenset(self.refused)
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from cni_route.address import AF_INET, AF_INET6
 from cni_route.displace import Shade, Shadow, backups_of, why_not
-from cni_route.model import BACKUP_PROTOCOL, OWN_PROTOCOL, KernelRoute, Key, Operation, Verb
+from cni_route.model import BACKUP_PROTOCOL, OWN_PROTOCOL, KernelRoute, Key, Operation
 from cni_route.slot import Slot, hit_by_replace, is_gatewayed, is_same, missing_part
 
 Wanted = Mapping[Key, KernelRoute | None]  # None: claimed, but cannot be had just now
@@ -226,17 +226,8 @@ class _Planner:
             and self._alive(route)
             and route not in self.now.blocked
         ]
-        if own and back:
-            before = slot.routes[: slot.routes.index(own[0])]
-            if key.family == AF_INET and before:
-                # foreign routes in front of ours: displace them too, so that all can be put
-                # back in their order
-                if self._displace(slot, key, before):
-                    for route in before:
-                        slot.drop(route)
-                    self.again = True
-                    return
-                back = []
+        if own and back and self._clear(slot, key, own[0]):
+            return
         self._put_back(slot, own, back)
         rest = tuple(
             s for s in self.shadow.get(key, ()) if missing_part(s.route, self._foreign(slot))
@@ -245,6 +236,21 @@ class _Planner:
             self.shadow[key] = rest
         else:
             self.shadow.pop(key, None)
+
+    def _clear(self, slot: Slot, key: Key, ours: KernelRoute) -> bool:
+        """Displace what came beside ours meanwhile, so that all goes back in its old order.
+
+        True where that is to be done first: the rest follows in the next round.
+        """
+        beside = self._foreign(slot)
+        if key.family == AF_INET:
+            beside = slot.routes[: slot.routes.index(ours)]
+        if not beside or not self._displace(slot, key, beside):
+            return False
+        for route in beside:
+            slot.drop(route)
+        self.again = True
+        return True
 
     def _put_back(self, slot: Slot, own: list[KernelRoute], back: list[KernelRoute]) -> None:
         # IPv4 puts in front, so the last of the foreign list goes in first
@@ -255,10 +261,22 @@ class _Planner:
             if part is None:
                 continue
             if index == 0 and own:
-                slot.swap(own[0], part)
+                self._stand_down(slot, own.pop(0), part)
             else:
                 slot.put(part)
-        slot.take_all(own[1:] if back else own)
+        slot.take_all(own)
+
+    def _stand_down(self, slot: Slot, ours: KernelRoute, back: KernelRoute) -> None:
+        """Let the displaced route have the place of ours.
+
+        The hops of an IPv6 multipath must lie side by side: a route between them is left out of
+        dumps. So beside other routes it goes behind them, whole; until then those carry on.
+        """
+        if len(back.hops) > 1 and len(slot.routes) > 1 and back.key.family == AF_INET6:
+            slot.drop(ours)
+            slot.put(back)
+        else:
+            slot.swap(ours, back)
 
     def _alive(self, route: KernelRoute) -> bool:
         return all(hop.dev in self.now.up or not hop.dev for hop in route.hops)
@@ -298,35 +316,18 @@ class _Planner:
         shades = [shade for there in self.shadow.values() for shade in there]
         if not shades and not self.now.copies:
             return (), ()
-        expected = backups_of(shades, self.now.backup)
-        wanted = [copy for copies in expected.values() for copy in copies]
+        wanted = [
+            copy for copies in backups_of(shades, self.now.backup).values() for copy in copies
+        ]
         puts = [
-            Operation(_verb(copy, self.now.copies), copy)
+            Operation("append", part)
             for copy in wanted
-            if self._alive(copy) and missing_part(copy, self.now.copies)
+            if self._alive(copy) and (part := missing_part(copy, self.now.copies))
         ]
         if self.only_add:
             return tuple(puts), ()
-        releases = []
-        for copy in self.now.copies:
-            if copy in wanted or any(_widens(other, copy) for other in wanted):
-                continue
-            narrower = [other for other in wanted if _widens(copy, other)]
-            if narrower:
-                releases.append(Operation("replace", narrower[0]))
-            else:
-                releases.append(Operation("delete", copy))
-        return tuple(puts), tuple(releases)
-
-
-def _verb(copy: KernelRoute, copies: Sequence[KernelRoute]) -> Verb:
-    """An IPv6 multipath copy is written whole over the narrower one."""
-    return "replace" if any(_widens(copy, other) for other in copies) else "append"
-
-
-def _widens(wide: KernelRoute, narrow: KernelRoute) -> bool:
-    same_list = wide.key == narrow.key and wide.key.family == AF_INET6
-    return same_list and set(wide.hops) > set(narrow.hops)
+        extra = [part for copy in self.now.copies if (part := missing_part(copy, wanted))]
+        return tuple(puts), tuple(Operation("delete", part) for part in extra)
 
 
 def supersede(
@@ -335,7 +336,7 @@ def supersede(
     routes: Sequence[KernelRoute],
     now: Situation,
 ) -> None:
-    """Drop the displaced route that somebody has replaced meanwhile.
+    """Let a newcomer stand for the displaced route that it has replaced meanwhile.
 
     The evidence: our route stood alone in its place after our last pass, and now a foreign route
     stands exactly there, all else as it was. Without us, that `replace` would have hit one of the
@@ -353,8 +354,5 @@ def supersede(
         return
     index = hit_by_replace([shade.route for shade in shades], newcomer)
     assert index is not None
-    rest = shades[:index] + shades[index + 1 :]
-    if rest:
-        shadow[key] = rest
-    else:
-        del shadow[key]
+    place = Shade(newcomer, shades[index].behind)
+    shadow[key] = (*shades[:index], place, *shades[index + 1 :])

@@ -215,7 +215,7 @@ class _Pass:
     def _plan(self, keys: frozenset[Key] | None) -> Steps:
         memory, options = self.memory, self.options
         shadow, self.unbound = bound_shadow(self.record.displaced, memory.links)
-        if memory.copies:
+        if memory.is_fresh and memory.copies:
             shadow = adopted(shadow, memory.copies)
         situation = Situation(
             actual=memory.table,
@@ -254,9 +254,13 @@ class _Pass:
         if steps.releases and self._send(table, steps.releases):
             self.memory.doubt()
             return False
+        if not self._record(steps.kept):
+            return False
         if steps.backups or steps.releases:
-            self.memory.doubt()  # copies are rare: the next look says what became of them
-        return self._record(steps.kept) and changes is steps.changes
+            # such passes are rare, and what was displaced may have hidden another route
+            self.memory.doubt()
+            return False
+        return changes is steps.changes
 
     def _send(self, table: Table, operations: tuple[Operation, ...]) -> tuple[Refusal, ...]:
         if not operations:

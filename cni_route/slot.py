@@ -75,7 +75,17 @@ class Slot:
             self.routes.insert(0, new)
 
     def swap(self, old: KernelRoute, new: KernelRoute) -> None:
-        """Let `new` take the place of `old`: in one step where REPLACE hits `old`."""
+        """Let `new` take the place of `old`: in one step where REPLACE hits `old`.
+
+        An IPv6 multipath goes in hop by hop: written whole, REPLACE takes every other route of
+        the key with it (ip6_route_multipath_add).
+        """
+        if len(new.hops) > 1 and new.key.family == AF_INET6:
+            first, *others = (new._replace(hops=(hop,)) for hop in new.hops)
+            self.swap(old, first)
+            for other in others:
+                self.put(other)
+            return
         index = self.routes.index(old)
         if hit_by_replace(self.routes, new) == index:
             self._say("replace", new)
