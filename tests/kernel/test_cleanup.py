@@ -133,11 +133,12 @@ def test_a_displaced_route_whose_nic_is_down_is_owed(pod: Pod) -> None:
     pod.inject()
     pod.world.set_down("eth0")
     done = pod.command()
-    assert done.returncode == 1
+    assert done.returncode == 1, done.stdout
     assert "routes that ours displaced are not back: 0.0.0.0/0" in done.stdout
     pod.world.set_up("eth0")
     pod.world.add_address("eth0", "fd00:244::7/64")
-    assert pod.command().returncode == 0
+    done = pod.command()
+    assert done.returncode == 0, done.stdout + done.stderr
     assert not [r for r in pod.table() if r.protocol in (114, 115)]
     defaults = {str(r.key.dst) for r in pod.table() if not r.key.dst.length}
     assert defaults == {"0.0.0.0/0", "::/0"}
