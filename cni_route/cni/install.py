@@ -23,7 +23,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 
-from cni_route.cni.settings import DEFAULT_SOCKET
+from cni_route.cni.settings import DEFAULT_SOCKET, MAX_SOCKET
 
 __all__ = ["ALONE", "PLUGIN", "InstallError", "alone_program", "install", "plugin_program"]
 
@@ -52,6 +52,11 @@ def install(
     `socket` is the service's for configurations that name none, `state_dir` holds its snapshot.
     cni-route-alone comes first and is run once: cni-route must always find a sound one.
     """
+    if len(os.fsencode(socket)) > MAX_SOCKET:
+        raise InstallError(
+            f"the socket's path {socket} is longer than {MAX_SOCKET} bytes; "
+            "name a shorter --run-dir, to the service too"
+        )
     programs = {
         ALONE: alone_program(interpreter, socket, state_dir),
         PLUGIN: plugin_program(interpreter, socket),
@@ -201,7 +206,7 @@ def _first_lines(interpreter: str, *, text: bool) -> str:
     if any(c in path for c in "'\"\\\n\r") or not path.isprintable():
         raise InstallError(
             f"the interpreter's path {path!r} cannot be written into a program; "
-            "run the command by a Python whose path has no quotes, backslashes or line breaks"
+            "run the command by a Python whose path has no quotes, backslashes or odd characters"
         )
     # the shell has no bound on its words; to Python the text's second line begins a string
     if text:

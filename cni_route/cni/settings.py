@@ -24,13 +24,21 @@ from cni_route.document_fields import (
 )
 from cni_route.model import Problem, Rule
 
-__all__ = ["DEFAULT_LOG", "DEFAULT_SOCKET", "DEFAULT_TIMEOUT", "Settings", "lenient", "strict"]
+__all__ = [
+    "DEFAULT_LOG",
+    "DEFAULT_SOCKET",
+    "DEFAULT_TIMEOUT",
+    "MAX_SOCKET",
+    "Settings",
+    "lenient",
+    "strict",
+]
 
 DEFAULT_SOCKET = "/run/cni-route/agent.sock"
 DEFAULT_TIMEOUT = 2000  # milliseconds
 DEFAULT_LOG = "/var/log/cni-route/plugin.log"
 _MAX_TIMEOUT = 240_000  # milliseconds; runtimes give an ADD some 4 to 5 minutes
-_MAX_SOCKET = 107  # bytes: sun_path, less its NUL
+MAX_SOCKET = 107  # bytes: sun_path, less its NUL
 
 
 class Settings(NamedTuple):
@@ -84,8 +92,8 @@ def _read(config: Mapping[str, object]) -> tuple[Settings, list[Problem]]:
 
 def _socket(value: object) -> str:
     path = _path(value)
-    if len(path.encode("utf-8", "surrogateescape")) > _MAX_SOCKET:
-        raise Wrong(f"is longer than the {_MAX_SOCKET} bytes that a socket's path can have")
+    if len(path.encode("utf-8", "surrogateescape")) > MAX_SOCKET:
+        raise Wrong(f"is longer than the {MAX_SOCKET} bytes that a socket's path can have")
     return path
 
 
