@@ -42,6 +42,7 @@ class Memory:
         self.wanted: dict[Key, KernelRoute | None] = {}
         self.refused: dict[Key, Meaning] = {}
         self.pending: frozenset[Key] = frozenset()  # to be tried again in the next pass
+        self.keys_changed = True  # whether other keys are applied than the record says
         self.stamp: tuple[int, int] | None = None
         self.record: Record | None = None
         self._resolved: dict[Key, Resolved] = {}
@@ -151,7 +152,21 @@ class Memory:
     def _wait(self, view: View, subject: Subject) -> None:
         self._waiting = waiting_verdicts(view.compiled, subject)
 
+    def applied(self) -> tuple[Key, ...]:
+        """The keys of the own routes that are in the kernel."""
+        return tuple(
+            key
+            for key, route in self.wanted.items()
+            if route is not None and key not in self.refused
+        )
+
     def _put(self, key: Key, resolved: Resolved, protocol: int) -> None:
+        had = self.wanted.get(key)
+        self._want(key, resolved, protocol)
+        if (had is None) != (self.wanted.get(key) is None):
+            self.keys_changed = True
+
+    def _want(self, key: Key, resolved: Resolved, protocol: int) -> None:
         if resolved is NOTHING:
             self._resolved.pop(key, None)
             self._said.pop(key, None)
@@ -171,6 +186,7 @@ class Memory:
     def refuse(self, key: Key, why: Meaning) -> None:
         """The key cannot be had: not in this pass, and its verdicts say why."""
         self.refused[key] = why
+        self.keys_changed = True
         if why.passing or why.code == "CannotDisplace":
             self.wanted[key] = None
         else:

@@ -99,19 +99,21 @@ def reconcile(
     namespace: int,
     options: Options = DEFAULTS,
     memory: Memory | None = None,
+    lock_seconds: float = 10.0,
 ) -> Outcome:
     """Bring one pod's table to what the view wants, and say what became of each rule.
 
     `record` names the sandbox; the pass goes by the record as it stands on disk, read under the
     lock, and makes none where there is none: a sandbox that was removed does not come back.
     `namespace` is an open, checked descriptor. `memory` is what the last pass over this sandbox
-    left, and is brought up to date; a dry pass leaves it alone.
+    left, and is brought up to date; a dry pass leaves it alone. `lock_seconds`: how long to wait
+    for another writer of the same sandbox.
     OSError where the namespace cannot be read, TimeoutError where another writer keeps the lock.
     """
     dry = options.dry or options.paused
     if memory is None or dry:
         memory = Memory()
-    with sandboxes.lock(record.container_id):
+    with sandboxes.lock(record.container_id, lock_seconds):
         known = _known(record, sandboxes, memory)
         if known is None and not dry:
             gone = f"there is no record of sandbox {record.container_id}: it was removed"
@@ -331,13 +333,13 @@ class _Pass:
 
     def _remember_applied(self) -> None:
         memory = self.memory
-        applied = tuple(
-            key
-            for key, route in memory.wanted.items()
-            if route is not None and key not in memory.refused
-        )
-        if not self.dry and frozenset(applied) != frozenset(self.record.applied):
-            self._save(self.record._replace(applied=applied))
+        if self.dry or not memory.keys_changed:
+            return
+        applied = memory.applied()
+        if frozenset(applied) == frozenset(self.record.applied) or self._save(
+            self.record._replace(applied=applied)
+        ):
+            memory.keys_changed = False
 
     def _save(self, record: Record) -> bool:
         try:
