@@ -23,7 +23,7 @@ from cni_route.document_fields import (
     way_out,
 )
 from cni_route.document_objects import GROUPS, Object, read_object
-from cni_route.document_route import KIND, VERSION, read_route
+from cni_route.document_route import KIND, SPEC, VERSION, read_route
 from cni_route.document_rules import PLUGIN, SHORT, Entry, Form, read_rules
 from cni_route.document_write import to_document
 from cni_route.model import Namespace, Pod, Problem, Route, Rule, Service, Workload
@@ -103,6 +103,10 @@ class _File:
         report = Report(self.source, number)
         if isinstance(document, dict) and any(mark in document for mark in _MARKS):
             self._read_whole(document, report)
+        elif isinstance(document, dict) and any(
+            isinstance(document.get(key), (dict, list)) for key in ("route", "svc")
+        ):
+            report.add("", "a list of rules stands in the spec of a Route; write the whole Route")
         elif isinstance(document, (dict, list)):
             self._read_short(document, report)
         else:
@@ -131,10 +135,8 @@ class _File:
         if not isinstance(kind, str) or kind not in _VERSIONS:
             report.add(path, _unread(kind))
         elif version != _VERSIONS[kind]:
-            what = "is missing" if version is None else f"must not be {describe(version)}"
-            report.add(
-                join(path, "apiVersion"), f"{what}; a {kind} is read as {_VERSIONS[kind]} only"
-            )
+            message = f"must be {_VERSIONS[kind]} for a {kind}, not {describe(version)}"
+            report.add(join(path, "apiVersion"), message)
         elif kind == KIND:
             route = read_route(data, path, report)
             if route is not None and self._is_new(kind, "", route.name, path, report):
@@ -169,7 +171,9 @@ class _File:
             listed = _listed(document, "", prefix, SHORT, own)
         elif "rules" in document:
             for key in document:
-                if key != "rules":
+                if key in SPEC:
+                    own.stop("", f"unknown key {quote(str(key))}; only a whole Route has one")
+                elif key != "rules":
                     own.stop("", unknown_key(key, ("rules",)))
             listed = _listed(document["rules"], "rules", join(prefix, "rules"), SHORT, own)
         else:
@@ -215,6 +219,8 @@ def _unread(kind: object) -> str:
         return "kind is missing; write apiVersion and kind, as in a manifest for kubectl"
     if not isinstance(kind, str):
         return f"kind must be a string, not {describe(kind)}"
+    if kind.endswith("List"):
+        return f"{quote(kind)} is read only with items, and not within a list; write its items here"
     return f"kind {quote(kind)} is not read here; {way_out(kind, (KIND, 'List', *GROUPS))}"
 
 

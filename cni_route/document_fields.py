@@ -195,7 +195,7 @@ def way_out(word: str, choices: Sequence[str]) -> str:
     return f"did you mean {near}?" if near else f"known: {', '.join(choices)}"
 
 
-# What people call these keys elsewhere: route-override, netplan, nmstate, ip route.
+# What people call these words elsewhere: route-override, netplan, nmstate, ip route.
 _ELSEWHERE = {
     "destination": "dst",
     "route": "dst",
@@ -205,7 +205,9 @@ _ELSEWHERE = {
     "nexthop": "via",
     "device": "dev",
     "interface": "dev",
+    "labels": "selector",
     "nic": "dev",
+    "notexists": "DoesNotExist",
     "service": "svc",
     "routes": "route",
     "services": "svc",
@@ -220,7 +222,7 @@ def did_you_mean(word: str, choices: Sequence[str]) -> str | None:
     low = word.lower()
     near = [(_distance(low, choice.lower()), choice) for choice in choices]
     best = min(near, default=(_SHOWN, ""))
-    if best[0] <= min(2, len(word) // 2):
+    if best[0] <= (2 if len(word) > 5 else 1):
         return best[1]
     usual = _ELSEWHERE.get(low)
     return usual if usual in choices else None

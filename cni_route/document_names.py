@@ -94,7 +94,7 @@ _NO_DEVICE = frozenset(b"\0\t\n\v\f\r /:\xa0")
 def _present(value: object) -> str:
     name = text(value)
     if not name:
-        raise Wrong("is empty")
+        raise Wrong("is empty; write a name")
     return name
 
 

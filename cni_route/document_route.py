@@ -12,6 +12,7 @@ from cni_route.document_fields import (
     integer,
     join,
     one_of,
+    quote,
     text,
     unknown_key,
 )
@@ -20,13 +21,13 @@ from cni_route.document_objects import read_metadata
 from cni_route.document_rules import NETWORKS, SERVICES, Entry, read_rules
 from cni_route.model import Route, Rule
 
-__all__ = ["KIND", "VERSION", "read_route"]
+__all__ = ["KIND", "SPEC", "VERSION", "read_route"]
 
 KIND = "Route"
 VERSION = "k8s.ovn.org/v1"
 
 _TOP = ("apiVersion", "kind", "metadata", "spec", "status")
-_SPEC = ("route", "svc", "mode", "priority", "feature_gate", "filter")
+SPEC = ("route", "svc", "mode", "priority", "feature_gate", "filter")
 _FORMS = {"route": NETWORKS, "svc": SERVICES}
 
 
@@ -42,6 +43,8 @@ def read_route(data: dict[object, object], path: str, report: Report) -> Route |
             metadata = read_metadata(value, join(path, "metadata"), own)
         elif key == "spec":
             spec.read(value, join(path, "spec"), own)
+        elif key in SPEC:
+            own.stop(path, f"unknown key {quote(str(key))}; move it into spec")
         elif key not in _TOP:
             own.stop(path, unknown_key(key, _TOP))
     if "metadata" not in data:
@@ -81,8 +84,8 @@ class _Spec:
                 self.networks = _rules(key, inner, path, report)
             elif key == "svc":
                 self.services = _rules(key, inner, path, report)
-            elif key not in _SPEC:
-                report.stop(path, unknown_key(key, _SPEC))
+            elif key not in SPEC:
+                report.stop(path, unknown_key(key, SPEC))
             elif key == "feature_gate" and inner is not None:
                 self.settings[key] = _feature_gate(inner, join(path, key), report)
             elif inner is not None:

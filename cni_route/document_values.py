@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from cni_route.address import AF_INET, AF_INET6, DEFAULT4, DEFAULT6, Address, HostBitsSet, Prefix
-from cni_route.document_fields import Wrong, integer, quote, text
+from cni_route.document_fields import Wrong, did_you_mean, integer, quote, text
 from cni_route.document_names import is_label
 
 __all__ = [
@@ -64,6 +64,9 @@ def destination(value: object) -> Prefix:
 
 
 def _not_a_prefix(written: str) -> str:
+    near = did_you_mean(written, ("default", "default6"))
+    if near:
+        return f"{quote(written)} is not a CIDR or an IP address; did you mean {near}?"
     try:
         bits = Address.parse(written.partition("/")[0]).bits
     except ValueError:
@@ -106,7 +109,9 @@ def _host(value: object, example: str) -> Address | None:
     try:
         address = Address.parse(written)
     except ValueError:
-        raise Wrong(f"{quote(written)} is not an IP address; write it like {example}") from None
+        auto = did_you_mean(written, ("auto",)) if "auto" in example else None
+        fix = f"did you mean {auto}?" if auto else f"write it like {example}"
+        raise Wrong(f"{quote(written)} is not an IP address; {fix}") from None
     what = _never_a_host(address)
     if what:
         raise Wrong(f"{quote(written)} is {what}; write it like {example}")

@@ -55,7 +55,7 @@ def convert(run_dir: str, output: str, file: str) -> None:  # noqa: ARG001
         raise Failure(f"{_shown(file)} holds no Route and no rules; there is nothing to convert.")
     left_out = _objects(parsed)
     if left_out:
-        click.echo(f"Note: {_plural(left_out, 'object')} beside the Routes left out.", err=True)
+        click.echo(f"Note: left out beside the Routes: {_plural(left_out, 'object')}.", err=True)
     documents = [_for_kubectl(route) for route in parsed.routes]
     if output == "text":
         click.echo(dump_text(documents), nl=False)
