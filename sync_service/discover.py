@@ -91,7 +91,10 @@ class Discovery:
         """All records on disk; read again only where they were written."""
         read: dict[str, tuple[object, Record | None]] = {}
         for container_id in self._sandboxes.ids():
-            stamp = self._sandboxes.stamp(container_id)
+            try:
+                stamp = self._sandboxes.stamp(container_id)
+            except OSError:  # something lies there that is no record, nor a file
+                continue
             known = self._read.get(container_id)
             if known is None or known[0] != stamp:
                 known = (stamp, self._sandboxes.load(container_id))
@@ -125,7 +128,7 @@ class Discovery:
         """Write the record, unless an ADD was faster, and hand it over."""
         try:
             with self._sandboxes.lock(record.container_id, _LOCK_SECONDS):
-                if self._sandboxes.stamp(record.container_id) is None:
+                if self._sandboxes.load(record.container_id) is None:
                     self._sandboxes.save(record)
         except OSError as error:
             _log.warning("%s: its record cannot be written: %s", record.container_id, error)

@@ -209,7 +209,7 @@ class Passes:
         pod.written = 0
         try:
             with self._inside(pod.record) as descriptor:
-                outcome = self._reconcile(pod, descriptor, False)
+                outcome = self._reconcile(pod, descriptor, False, _MOMENT)
         except OSError as error:
             if self._is_gone(pod.record):
                 return "gone"
@@ -230,7 +230,9 @@ class Passes:
         finally:
             self._door.leave(descriptor)
 
-    def _reconcile(self, pod: Pod, descriptor: int, dry: bool) -> Outcome:
+    def _reconcile(
+        self, pod: Pod, descriptor: int, dry: bool, lock_seconds: float = _LOCK_SECONDS
+    ) -> Outcome:
         if not pod.heard:
             # before the table is read, so that nothing happens between the two unheard
             pod.heard = self._heard(pod.record.container_id, descriptor)
@@ -243,6 +245,7 @@ class Passes:
             namespace=descriptor,
             options=options._replace(dry=True) if dry else options,
             memory=pod.memory,
+            lock_seconds=lock_seconds,
         )
 
     def _note(self, pod: Pod, outcome: Outcome) -> Result:

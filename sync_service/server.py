@@ -19,7 +19,6 @@ from typing import NamedTuple
 
 from cni_route.cni import frame
 from cni_route.cni.frame import CALL, Answer, FrameError, Request, RequestReader
-from cni_route.cni.protocol import CniError, Code, error_answer, spoken_version
 
 __all__ = ["Pool", "Server"]
 
@@ -169,7 +168,8 @@ class Server:
         self._drop(descriptor)
         pool = self._calls if request.kind == CALL else self._queries
         if not pool.offer(_Job(client.connection, request, namespace)):
-            _reply(client.connection, _busy(request), 0)
+            # to the plugin that is nobody there: it tries again, and keeps to its failurePolicy
+            _log.warning("a client is sent away: too many requests wait for an answer")
             client.connection.close()
             if namespace >= 0:
                 os.close(namespace)
@@ -186,16 +186,9 @@ class Server:
         return self._clients.pop(descriptor)
 
 
-def _busy(request: Request) -> Answer:
-    sentence = "the service has too many requests to answer; try again"
-    if request.kind == CALL:
-        return error_answer(CniError(Code.LATER, sentence), spoken_version(request.body))
-    return Answer(1, b'{"error": "%s"}' % sentence.encode())
-
-
 def _reply(connection: socket.socket, answer: Answer, seconds: float) -> None:
     """Send what the client still wants to hear."""
     try:
-        frame.send(connection, frame.encode_answer(answer), time.monotonic() + max(seconds, 0.01))
+        frame.send(connection, frame.encode_answer(answer), time.monotonic() + seconds)
     except (FrameError, OSError) as error:
         _log.info("a client did not hear its answer: %s", error)
