@@ -140,7 +140,7 @@ class Fib4:
             except Refused:
                 pass
         if self._links.owner(address.address) is None:
-            self._drop(lambda e: e.route.src == address.address)
+            self._drop(lambda e: e.route.src == address.address and e.route.key.table == MAIN_TABLE)
         if not link.of_family(AF_INET):
             self.link_down(link)
 

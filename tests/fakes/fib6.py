@@ -19,7 +19,7 @@ from cni_route.model import (
     LinkAddress,
 )
 from tests.fakes.fib4 import REJECTS
-from tests.fakes.links import FakeLink, Links, is_link_local, network_of
+from tests.fakes.links import IFINDEX_LOOPBACK, FakeLink, Links, is_link_local, network_of
 from tests.fakes.nexthops import Nexthops
 from tests.fakes.refused import Refused
 from tests.fakes.rules import KERNEL_PROTOCOL, Rules
@@ -48,7 +48,7 @@ class Entry6:
 
     @property
     def dev(self) -> int:
-        return self.route.hops[0].dev if self.route.hops else 0
+        return self.route.hops[0].dev if self.route.hops else IFINDEX_LOOPBACK
 
     def duplicates(self, other: Entry6) -> bool:
         """The same next hop; protocol, source, MTU and type do not count."""
@@ -105,7 +105,7 @@ class Fib6:
             usable = [
                 entry
                 for entry in self._tables[table][node]
-                if not entry.dead and (not entry.route.hops or dev in (0, entry.dev))
+                if not entry.dead and dev in (0, entry.dev)
             ]
             if usable:
                 best = [entry for entry in usable if entry.metric == usable[0].metric]
@@ -183,8 +183,7 @@ class Fib6:
             raise last
 
     def _delete(self, wanted: KernelRoute) -> None:
-        node = (wanted.key.dst, wanted.source)
-        entries = self._tables.get(wanted.key.table, {}).get(node, [])
+        entries = self._located(wanted)
         hop = wanted.hops[0] if wanted.hops and not wanted.nexthop_id else None
         for entry in entries:
             if not _matches(wanted, hop, entry):
@@ -192,6 +191,17 @@ class Fib6:
             entries.remove(entry)
             return
         raise Refused(errno.ESRCH)
+
+    def _located(self, wanted: KernelRoute) -> list[Entry6]:
+        """The list that a delete looks in (fib6_locate).
+
+        Where no route to the destination has a source prefix, the one asked for is forgotten.
+        """
+        nodes = self._tables.get(wanted.key.table, {})
+        source = wanted.source
+        if not any(dst == wanted.key.dst and src and nodes[dst, src] for dst, src in nodes):
+            source = None
+        return nodes.get((wanted.key.dst, source), [])
 
     # ------------------------------------------------------------ what links and addresses do
 
@@ -231,7 +241,8 @@ class Fib6:
         self._drop_where(lambda siblings: all(e.dead for e in siblings))
 
     def link_removed(self, link: FakeLink) -> None:
-        self._drop_where(lambda siblings: any(e.dev == link.index for e in siblings))
+        """Unlike IPv4: of a multipath only the hops on the link go."""
+        self._drop(lambda entry: entry.dev == link.index)
 
     def nexthop_removed(self, identity: int) -> None:
         self._drop(lambda e: e.route.nexthop_id == identity)

@@ -44,17 +44,18 @@ DST = {
     AF_INET6: ["::/0", "2001:db8:9::/48", "2001:db8:1::/64", "2001:db8:9::1", "2001:db8:2::1"],
 }
 VIA = {
-    AF_INET: [
-        "10.1.0.1",
-        "10.1.0.4",
-        "10.2.0.1",
-        "169.254.1.1",
-        "10.1.0.255",
-        "10.1.0.2",
-        "10.9.0.7",
-    ],
-    AF_INET6: ["2001:db8:1::1", "2001:db8:1::4", "2001:db8:2::1", "fe80::1", "2001:db8:1::2"],
+    "eth0": {
+        AF_INET: ["10.1.0.1", "10.1.0.4"],
+        AF_INET6: ["2001:db8:1::1", "2001:db8:1::4", "fe80::1"],
+    },
+    "eth1": {AF_INET: ["10.2.0.1", "10.2.0.4"], AF_INET6: ["2001:db8:2::1", "fe80::1"]},
 }
+# Elsewhere, behind nothing, a broadcast address, and addresses of our own.
+ODD_VIA = {
+    AF_INET: ["169.254.1.1", "10.9.0.7", "10.1.0.255", "10.1.0.2", "10.2.0.1", "2001:db8:1::1"],
+    AF_INET6: ["2001:db8:2::1", "2001:db8:1::1", "2001:db8:1::2", "2001:db8:77::1"],
+}
+SOURCES = {AF_INET: [Address.parse("10.2.0.2")], AF_INET6: [Address.parse("2001:db8:2::2")]}
 METRICS = {AF_INET: [0, 0, 0, 100, 0xFF000003], AF_INET6: [0, 1024, 1024, 100, 256, 0xFF040003]}
 
 
@@ -68,25 +69,27 @@ def _address(texts: list[str]) -> st.SearchStrategy[Address]:
 
 
 @st.composite
-def hops(draw: st.DrawFn, family: int, indexes: list[int]) -> Hop:
-    """One next hop; its device may not exist."""
-    dev = draw(st.sampled_from([*indexes, *indexes, *indexes, 99]))
-    vias = VIA[family] + (VIA[AF_INET6][:2] if family == AF_INET else [])
-    via = draw(st.none() | _address(vias) | _address(vias))
-    onlink = via is not None and draw(st.sampled_from([False, False, True]))
-    return Hop(dev, via, 1, onlink)
+def hops(draw: st.DrawFn, family: int, indexes: dict[str, int]) -> Hop:
+    """One next hop, mostly a possible one; its device may not exist."""
+    name = draw(st.sampled_from([*indexes, *indexes, *indexes, *indexes, ""]))
+    if not name:
+        return Hop(99, draw(st.none() | _address(ODD_VIA[family])))
+    usual = _address(VIA[name][family])
+    via = draw(st.one_of(st.none(), usual, usual, usual, _address(ODD_VIA[family])))
+    onlink = via is not None and draw(st.sampled_from([False] * 3 + [True]))
+    return Hop(indexes[name], via, 1, onlink)
 
 
 @st.composite
-def routes(draw: st.DrawFn, indexes: list[int]) -> KernelRoute:
-    """Any route that we or somebody else could write."""
+def routes(draw: st.DrawFn, indexes: dict[str, int], own: list[Address]) -> KernelRoute:
+    """Any route that we or somebody else could write; `own`: addresses to prefer as a source."""
     family = draw(st.sampled_from([AF_INET, AF_INET6]))
     dst = Prefix.parse(draw(st.sampled_from(DST[family])))
     tos = draw(st.sampled_from([0, 0, 0, 0, 8])) if family == AF_INET else 0
     table = draw(st.sampled_from([254, 254, 254, OTHER_TABLE]))
     key = Key(dst, draw(st.sampled_from(METRICS[family])), tos, table)
-    kind = draw(st.sampled_from([1, 1, 1, 1, 1, 1, 1, 6, 7, 8, 9]))
-    count = 0 if kind != 1 else draw(st.sampled_from([1, 1, 1, 1, 2, 3]))
+    kind = draw(st.sampled_from([1] * 8 + [6, 7, 8, 9]))
+    count = 0 if kind != 1 else draw(st.sampled_from([1, 1, 1, 1, 2, 2, 3]))
     found = tuple(draw(hops(family, indexes)) for _ in range(count))
     if count > 1:
         found = tuple(hop._replace(weight=draw(st.sampled_from([1, 1, 5]))) for hop in found)
@@ -95,7 +98,8 @@ def routes(draw: st.DrawFn, indexes: list[int]) -> KernelRoute:
     scope = 0
     if family == AF_INET and len(found) == 1 and found[0].via is None:
         scope = draw(st.sampled_from([253, 253, 0]))
-    src = draw(st.none() | st.none() | _address([a.split("/")[0] for a in sources(family)]))
+    usual = [address for address in own if address.family == family]
+    src = draw(st.sampled_from([None, None, None, *usual, *SOURCES[family]]))
     mtu = draw(st.sampled_from([0, 0, 1400]))
     source = None
     if family == AF_INET6 and draw(st.sampled_from([False] * 8 + [True])):
@@ -105,14 +109,8 @@ def routes(draw: st.DrawFn, indexes: list[int]) -> KernelRoute:
     )
 
 
-def sources(family: int) -> list[str]:
-    """Every address that some interface could have."""
-    every = [*ADDRESSES["eth0"], *ADDRESSES["eth1"]]
-    return [a for a in every if (":" in a) == (family == AF_INET6)]
-
-
 @st.composite
-def varied(draw: st.DrawFn, route: KernelRoute, indexes: list[int]) -> KernelRoute:
+def varied(draw: st.DrawFn, route: KernelRoute, indexes: dict[str, int]) -> KernelRoute:
     """A route that is there, as it is or with one thing changed."""
     change = draw(st.sampled_from(["", "", "hop", "protocol", "mtu", "src", "metric", "fewer"]))
     if change == "hop" and route.hops and not route.nexthop_id:

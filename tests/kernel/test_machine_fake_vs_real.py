@@ -23,10 +23,12 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from cni_route.address import Address
 from cni_route.model import KernelRoute, Operation, PolicyRule, Verb
 from tests.contract.real_world import RealWorld
 from tests.contract.worlds import World, open_world, outcome
 from tests.fakes import text
+from tests.fakes.links import is_link_local
 from tests.fakes.namespace import FakeNamespace
 from tests.kernel import shapes
 
@@ -78,12 +80,25 @@ class FakeVersusReal(RuleBasedStateMachine):
             return str(subject)
         return f"{text.show(subject, {})} table {subject.key.table}"
 
-    def indexes(self) -> list[int]:
-        return [link.ifindex for link in self.fake.table.links().values() if not link.loopback]
+    def indexes(self) -> dict[str, int]:
+        links = self.fake.table.links().items()
+        return {name: link.ifindex for name, link in links if not link.loopback}
+
+    def own(self) -> list[Address]:
+        """The addresses that are there now, link-local ones aside."""
+        return [
+            a.address
+            for link in self.fake.table.links().values()
+            for a in link.addresses
+            if not link.loopback and not is_link_local(a.address)
+        ]
+
+    def any_route(self, data: st.DataObject) -> KernelRoute:
+        return data.draw(shapes.routes(self.indexes(), self.own()))
 
     @rule(data=st.data(), verb=shapes.VERBS)
     def new_route(self, data: st.DataObject, verb: Verb) -> None:
-        route = data.draw(shapes.routes(self.indexes()))
+        route = self.any_route(data)
         self.both(Operation(verb, route))
 
     @rule(data=st.data(), verb=shapes.VERBS_FOR_SEEN, table=st.sampled_from(TABLES))
@@ -98,7 +113,7 @@ class FakeVersusReal(RuleBasedStateMachine):
     def batch(self, data: st.DataObject, count: int) -> None:
         operations = []
         for _ in range(count):
-            route = data.draw(shapes.routes(self.indexes()))
+            route = self.any_route(data)
             operations.append(Operation(data.draw(shapes.VERBS), route))
             note(f"{operations[-1].verb} {self.words(route)}")
         real, fake = (
@@ -173,13 +188,7 @@ class FakeVersusReal(RuleBasedStateMachine):
     @rule(address=shapes.REMOTE, data=st.data(), bound=st.booleans())
     def look_up(self, address: str, data: st.DataObject, bound: bool) -> None:
         """Where a packet goes; of several equal ways the kernel may take any."""
-        sources = [
-            str(a.address)
-            for link in self.fake.table.links().values()
-            for a in link.addresses
-            if (":" in address) == (len(a.address) == 16) and not link.loopback
-            if not str(a.address).startswith("fe80")
-        ]
+        sources = [str(a) for a in self.own() if (":" in address) == (len(a) == 16)]
         source = data.draw(st.sampled_from(sources)) if bound and sources else ""
         names = {link.ifindex: name for name, link in self.fake.table.links().items()}
         fake = [(names[hop.dev], str(hop.via or "")) for hop in self.pod.paths(address, source)]
