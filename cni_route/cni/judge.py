@@ -77,6 +77,6 @@ def _any_failed(verdicts: tuple[Verdict, ...]) -> bool:
 def _gone(keys: list[Key]) -> list[CniError]:
     if not keys:
         return []
-    named = ", ".join(str(key.dst) for key in keys[:SHOWN])
+    named = ", ".join(str(key.dst) for key in sorted(keys)[:SHOWN])
     more = f" and {len(keys) - SHOWN} more" if len(keys) > SHOWN else ""
     return [CniError(Code.GONE, f"routes that should be there are gone: {named}{more}")]

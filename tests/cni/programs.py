@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -108,48 +108,60 @@ class Programs:
         `reply` makes an answer, or bytes to be sent as they are, or None: then the connection
         stays open unanswered until the end.
         """
-        requests: list[Request] = []
-        failures: list[BaseException] = []
-        kept: list[socket.socket] = []
-        listener = socket.socket(socket.AF_UNIX)
-        listener.bind(str(self.socket))
-        listener.listen(16)
-
-        def serve() -> None:
-            while True:
-                connection, _ = listener.accept()
-                try:
-                    request, descriptor = receive_request(connection, time.monotonic() + SOON)
-                except ValueError:
-                    connection.close()
-                    return  # the end
-                requests.append(request)
-                try:
-                    made = reply(request, descriptor)
-                except BaseException as failure:
-                    failures.append(failure)
-                    made = b""
-                if descriptor >= 0:
-                    os.close(descriptor)
-                if made is None:
-                    kept.append(connection)
-                    continue
-                data = made if isinstance(made, bytes) else encode_answer(made)
-                with connection:
-                    try:
-                        send(connection, data, time.monotonic() + SOON)
-                    except OSError:
-                        pass  # the caller did not want to hear it all
-
-        thread = threading.Thread(target=serve)
-        thread.start()
+        service = _Service(str(self.socket), reply)
         try:
-            yield requests
+            yield service.requests
         finally:
-            with socket.socket(socket.AF_UNIX) as last:
-                last.connect(str(self.socket))
-            thread.join()
-            for each in (listener, *kept):
-                each.close()
+            service.end()
             self.socket.unlink()
-        assert not failures, failures
+        assert not service.failures, service.failures
+
+
+class _Service:
+    """A thread that takes one connection after another."""
+
+    def __init__(self, path: str, reply: Reply) -> None:
+        self.requests: list[Request] = []
+        self.failures: list[BaseException] = []
+        self._path = path
+        self._reply = reply
+        self._unanswered: list[socket.socket] = []
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(path)
+        self._listener.listen(16)
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def end(self) -> None:
+        """A connection that asks for nothing ends it."""
+        with socket.socket(socket.AF_UNIX) as last:
+            last.connect(self._path)
+        self._thread.join()
+        for each in (self._listener, *self._unanswered):
+            each.close()
+
+    def _serve(self) -> None:
+        while True:
+            connection, _ = self._listener.accept()
+            try:
+                request, descriptor = receive_request(connection, time.monotonic() + SOON)
+            except ValueError:
+                connection.close()
+                return
+            self.requests.append(request)
+            made = self._made(request, descriptor)
+            if made is None:
+                self._unanswered.append(connection)
+                continue
+            with connection, suppress(OSError):  # the caller may not want to hear it all
+                send(connection, made, time.monotonic() + SOON)
+
+    def _made(self, request: Request, descriptor: int) -> bytes | None:
+        try:
+            made = self._reply(request, descriptor)
+        except BaseException as failure:
+            self.failures.append(failure)
+            made = b""
+        if descriptor >= 0:
+            os.close(descriptor)
+        return encode_answer(made) if isinstance(made, Answer) else made
