@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 from tests.node.lists import ETH1_GATEWAY, OWN, bridged, calico
-from tests.node.node import CONF_DIR, ROUTES_DIR, Node, until
+from tests.node.node import CONF_DIR, PROJECT, ROUTES_DIR, Node, until
 from tests.node.pods import Changes, Pod, Row, make_pod
 from tests.node.replug import replug, unplug
 from tests.node.runtime import Runtime, Sandbox
@@ -29,20 +29,25 @@ apiVersion: v1
 kind: Service
 metadata: {namespace: default, name: ledger}
 spec: {clusterIP: 10.86.0.20, clusterIPs: [10.86.0.20]}
+---
+apiVersion: v1
+kind: Service
+metadata: {namespace: default, name: nginx}
+spec: {clusterIP: 10.86.0.30, clusterIPs: [10.86.0.30]}
 """
 
 ROUTE = """\
 apiVersion: k8s.ovn.org/v1
 kind: Route
-metadata: {{name: demo}}
+metadata: {{name: shop}}
 spec:
   svc:
     - {{namespace: default, name: shop, dev: {shop}}}
     - {{namespace: default, name: ledger, dev: eth0}}
   route:
-    - {{dst: 172.16.10.0/24, dev: eth1, via: auto}}
+    - {{dst: 172.16.20.0/24, dev: eth1, via: auto}}
 """
-DEFAULT = "    - {dst: default, dev: eth1, via: auto}\n"
+SAMPLE = "cr-config.yaml"  # of conf/: a network, nginx and the default route on eth1
 
 GATEWAY4, GATEWAY6 = ETH1_GATEWAY
 CALICO6 = "fe80::ecee:eeff:feee:eeee"
@@ -51,16 +56,23 @@ ETH0_RULES = [
     "10.86.0.20 dev eth0",
     f"fd00:86::10 dev eth0 via {CALICO6}",
 ]
-AT_BIRTH = sorted([*ETH0_RULES, f"172.16.10.0/24 dev eth1 via {GATEWAY4}"])
+AT_BIRTH = sorted([*ETH0_RULES, f"172.16.20.0/24 dev eth1 via {GATEWAY4}"])
 SWITCHED = sorted(
     [
         "10.86.0.10 dev eth1",
         "10.86.0.20 dev eth0",
-        f"172.16.10.0/24 dev eth1 via {GATEWAY4}",
+        f"172.16.20.0/24 dev eth1 via {GATEWAY4}",
         f"fd00:86::10 dev eth1 via {GATEWAY6}",
     ]
 )
-WITH_DEFAULT = sorted([*SWITCHED, f"default dev eth1 via {GATEWAY4}"])
+WITH_SAMPLE = sorted(
+    [
+        *SWITCHED,
+        "10.86.0.30 dev eth1",
+        "172.16.10.0/24 dev eth1",
+        f"default dev eth1 via {GATEWAY4}",
+    ]
+)
 
 
 class Screen:
@@ -122,9 +134,18 @@ class Demo:
         if plugin == "cni-route":
             self.seconds.append(seconds)
 
-    def edit(self, shop: str, extra: str = "") -> None:
+    def edit(self, shop: str) -> None:
         """Write the Route's file anew."""
-        self.node.write(f"{ROUTES_DIR}/demo.yaml", ROUTE.format(shop=shop) + extra)
+        self.node.write(f"{ROUTES_DIR}/shop.yaml", ROUTE.format(shop=shop))
+
+    def add_sample(self) -> None:
+        """Put the sample from conf/ into the folder."""
+        text = (PROJECT / "conf" / SAMPLE).read_text()
+        self.node.write(f"{ROUTES_DIR}/{SAMPLE}", text)
+
+    def remove_sample(self) -> None:
+        """Take it out again."""
+        self.node.remove(f"{ROUTES_DIR}/{SAMPLE}")
 
     def expect(self, own: list[str], pods: Iterable[Pod]) -> Callable[[], bool]:
         """Whether each of the pods has exactly these routes of ours."""
@@ -150,7 +171,7 @@ class Demo:
         self.node.install_plugin()
         self.node.write(f"{ROUTES_DIR}/services.yaml", SERVICES)
         self.edit(shop="eth0")
-        self.screen.output(f"cat {ROUTES_DIR}/demo.yaml", ROUTE.format(shop="eth0"))
+        self.screen.output(f"cat {ROUTES_DIR}/shop.yaml", ROUTE.format(shop="eth0"))
         self.screen.took("the service starts and answers", self.service.start())
 
     def birth(self) -> None:
@@ -162,7 +183,7 @@ class Demo:
             self.pods.append(pod)
             self.check(AT_BIRTH, pod)
             self.screen.took(f"{name}: the whole chain", time.perf_counter() - began)
-        self.screen.took("of this, cni-route in one chain (median)", median(self.seconds))
+        self.screen.took("of this, one call of cni-route (median)", median(self.seconds))
         self.screen.table(self.pods[0])
         self.screen.table(self.pods[0], "-6 route")
 
@@ -195,23 +216,26 @@ class Demo:
         """A route deleted by hand."""
         self.screen.step("A route is deleted by hand, and comes back")
         pod = self.web[0]
+        self.screen.say("web-1 $ ip route delete 10.86.0.10 dev eth1")
         with Changes([pod]) as changes:
             pod.ip("route delete 10.86.0.10 dev eth1")
             seconds = changes.until(self.expect(SWITCHED, [pod]), "the route comes back")
-        self.screen.output("ip route delete 10.86.0.10 dev eth1   # in web-1", "")
         self.screen.took("it was away for", seconds)
 
     def flap(self) -> None:
         """eth1 down and up, then taken out and made again."""
         self.screen.step("eth1 is set down and up; then it is unplugged and made again")
         pod = self.web[0]
+        self.screen.say("web-1 $ ip link set eth1 down")
         pod.ip("link set eth1 down")
         until(self.expect(["10.86.0.20 dev eth0"], [pod]), "nothing is left on eth1")
         self.screen.table(pod)
+        self.screen.say("web-1 $ ip link set eth1 up   (and what eth1's CNI had put there)")
         with Changes([pod]) as changes:
             replug(pod, "eth1", self.made[pod.sandbox.name])
             seconds = changes.until(self.expect(SWITCHED, [pod]), "the routes are back")
         self.screen.took("up: all routes back after", seconds)
+        self.screen.say("web-1 $ ip link delete eth1   (and a new veth is put in)")
         unplug(pod, "eth1")
         with Changes([pod]) as changes:
             replug(pod, "eth1", self.made[pod.sandbox.name])
@@ -222,19 +246,26 @@ class Demo:
     def default_route(self) -> None:
         """The default route goes to eth1 and back."""
         self.screen.step("The default route goes to eth1, and back to eth0")
-        for extra, own, what in ((DEFAULT, WITH_DEFAULT, "to eth1"), ("", SWITCHED, "back")):
-            with Changes(self.web) as changes:
-                self.edit("eth1", extra)
-                seconds = changes.until(self.expect(own, self.web), f"the default goes {what}")
-            self.screen.took(f"{what}, in both running pods", seconds)
-            self.screen.table(self.web[0])
+        self.screen.say(f"$ cp conf/{SAMPLE} {ROUTES_DIR}")
+        with Changes(self.web) as changes:
+            self.add_sample()
+            arrived = self.expect(WITH_SAMPLE, self.web)
+            seconds = changes.until(arrived, "the default is on eth1")
+        self.screen.took("to eth1, in both running pods", seconds)
+        self.screen.table(self.web[0])
+        self.screen.say(f"$ rm {ROUTES_DIR}/{SAMPLE}")
+        with Changes(self.web) as changes:
+            self.remove_sample()
+            seconds = changes.until(self.expect(SWITCHED, self.web), "the default is back")
+        self.screen.took("back, in both running pods", seconds)
+        self.screen.table(self.web[0])
         self.same_as_made()
 
     def cleanup(self) -> None:
         """What the CNI plugins made is all that is left."""
         self.screen.step("cleanup leaves each table as the CNI plugins made it")
-        self.edit("eth1", DEFAULT)
-        until(self.expect(WITH_DEFAULT, self.web), "the default is on eth1 again")
+        self.add_sample()
+        until(self.expect(WITH_SAMPLE, self.web), "the default is on eth1 again")
         began = time.perf_counter()
         text = self.node.cni_route("cleanup").stdout
         self.screen.output("cni-route cleanup", text)

@@ -10,7 +10,7 @@ from tests.node import documents
 from tests.node.documents import expected, text
 from tests.node.folder import edit, fill, wait_for
 from tests.node.lists import OWN, bridged, calico
-from tests.node.node import BIN_DIR, CONF_DIR, ROUTES_DIR, Node
+from tests.node.node import BIN_DIR, CONF_DIR, ROUTES_DIR, Node, until
 from tests.node.pods import Pod, make_pod, make_sandbox
 from tests.node.runtime import CniError, Runtime
 from tests.node.service import Service
@@ -127,6 +127,26 @@ def test_a_host_network_pod_is_left_alone(node: Node, service: Service) -> None:
 def own_config() -> str:
     """The standard input of a list of our plugin alone."""
     return json.dumps({**OWN, "cniVersion": "1.0.0", "name": "own"})
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.1, 0.5])
+def test_the_service_does_not_get_in_the_way_of_a_chain(
+    node: Node, service: Service, pause: float
+) -> None:
+    """eth0's ADD has told the service of the pod; eth1 is up, and its chain still at work.
+
+    A plugin there that adds a route must find its key free: otherwise it fails, and the pod does.
+    """
+    line = "192.0.2.0/24 via 10.124.2.1 dev eth1"
+    late = {"type": "late-routes", "pause": pause, "routes": [line]}
+    node.write(f"{CONF_DIR}/20-ovn.conflist", bridged(late, OWN))
+    edit(node, "eth1", {"dst": "192.0.2.0/24", "dev": "eth1", "via": "10.124.2.9"})
+    service.start()
+    pod = make_pod(Runtime(node), "web")
+    wait_for(pod, expected("eth1", "192.0.2.0/24 dev eth1 via 10.124.2.9"))
+    edit(node, "eth1")
+    wait_for(pod, expected("eth1"))
+    until(lambda: pod.ip("route show 192.0.2.0/24").split() == line.split(), "the plugin's route")
 
 
 def test_multus_s_auxiliary_chain(node: Node, service: Service) -> None:
