@@ -164,15 +164,16 @@ def _agree(values: Mapping[str, Any], path: str, report: Report) -> None:
     """Report where valid values of one entry do not fit each other."""
     dst = _network(values)
     if dst is not None:
+        family = dst.family
         for key in ("via", "src"):
             address = values.get(key)
-            if isinstance(address, Address) and address.family != dst.family:
+            if isinstance(address, Address) and address.family != family:
                 report.add(
                     join(path, key),
                     f"'{address}' is {_FAMILY[address.family]}, but the destination {dst} is "
-                    f"{_FAMILY[dst.family]}; write both in one family",
+                    f"{_FAMILY[family]}; write both in one family",
                 )
-        if dst.family == AF_INET6 and values.get("mtu", MIN_MTU6) < MIN_MTU6:
+        if family == AF_INET6 and values.get("mtu", MIN_MTU6) < MIN_MTU6:
             report.add(
                 join(path, "mtu"),
                 f"must be from {MIN_MTU6} to {MAX_MTU} for IPv6, not {values['mtu']}",

@@ -37,6 +37,10 @@ _REFUSED = {
         (Prefix.parse("::1"), "is the loopback (::1), the pod itself"),
     ),
 }
+_SUSPECT = {  # by length: the first bytes of all that is refused, so that the usual case is cheap
+    4: frozenset((0, 127, *range(224, 240))),
+    16: frozenset((0, 0xFE, 0xFF)),
+}
 _LOOPBACK6 = Address.parse("::1")
 _MAPPED = Prefix.parse("::ffff:0.0.0.0/96")
 
@@ -80,6 +84,8 @@ def _not_a_prefix(written: str) -> str:
 def _refuse(prefix: Prefix, written: str) -> None:
     """Wrong for a destination that is valid, but that no rule may have."""
     address, length = prefix
+    if address[0] not in _SUSPECT[len(address)]:
+        return
     for refused, what in _REFUSED[prefix.family]:
         if length >= refused.length and refused.contains(address):
             raise Wrong(f"{quote(written)} {what}; leave the entry out")
@@ -119,6 +125,8 @@ def _host(value: object, example: str) -> Address | None:
 
 
 def _never_a_host(address: Address) -> str:
+    if address[0] not in _SUSPECT[len(address)]:
+        return ""
     if _MAPPED.contains(address):
         return "an IPv4 address in IPv6 notation"
     if not any(address):

@@ -24,7 +24,7 @@ class Situation(NamedTuple):
 
     actual: Table
     copies: tuple[KernelRoute, ...] = ()  # the backups among them
-    shadow: Shadow = {}  # noqa: RUF012 - a NamedTuple's default, never written to
+    shadow: Shadow = {}  # noqa: RUF012 - never written to
     previous: Table = {}  # noqa: RUF012 - the table after our last pass, where it is known
     up: frozenset[int] = frozenset()  # interface indexes that can carry a route
     blocked: frozenset[KernelRoute] = frozenset()  # displaced routes that the kernel refused
@@ -98,8 +98,11 @@ class _Planner:
         self.again = False
 
     def key(self, key: Key) -> None:
-        slot = Slot(self.now.actual.get(key, ()))
+        routes = self.now.actual.get(key, ())
         want = self.wanted.get(key)
+        if want is not None and len(routes) == 1 and routes[0] == want and key not in self.shadow:
+            return  # most keys of most passes
+        slot = Slot(routes)
         supersede(self.shadow, key, slot.routes, self.now)
         if want is not None:
             self._settle(slot, want)
@@ -120,8 +123,6 @@ class _Planner:
 
     def _settle(self, slot: Slot, want: KernelRoute) -> None:
         own = self._own(slot)
-        if slot.routes == [want]:
-            return
         if not own and want.key not in self.shadow and self._satisfied(slot, want):
             return
         if want.key.family == AF_INET:

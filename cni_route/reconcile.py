@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from cni_route.displace import Shadow, adopted
 from cni_route.kernel import Kernel, Table
-from cni_route.memory import Memory, bound_shadow, named_shadow
+from cni_route.memory import Marks, Memory, bound_shadow, named_shadow
 from cni_route.model import (
     BACKUP_PROTOCOL,
     OWN_PROTOCOL,
@@ -29,7 +29,7 @@ from cni_route.model import (
 from cni_route.plan import Situation, Steps, plan
 from cni_route.record import Displaced, Record
 from cni_route.refused import STALE, Meaning, meaning
-from cni_route.resolve import Interfaces, Subject
+from cni_route.resolve import Terms
 from cni_route.sandbox import Sandboxes
 from cni_route.view import View
 
@@ -119,7 +119,7 @@ def reconcile(
             gone = f"there is no record of sandbox {record.container_id}: it was removed"
             return Outcome(record, {}, {}, {}, {}, error=gone)
         work = _Pass(known or record, view, sandboxes, options, memory)
-        if not work.due(view):
+        if not work.is_due():
             return work.outcome()
         table = kernel.open(namespace)
         try:
@@ -156,23 +156,31 @@ class _Pass:
         self.options = options
         self.dry = options.dry or options.paused
         self.memory = memory
+        found = view.find_pod(record.namespace, record.name, record.uid)
+        self.pod = found or Pod(record.namespace, record.name, record.uid)
+        rules = () if options.bare else _rules(record)
+        self.terms = Terms(rules, options.paused, options.protocol)
         self.written = 0
         self.planned: tuple[Operation, ...] = ()
+        self.again: frozenset[Key] = frozenset(memory.refused)  # keys to plan in any case
+        self.everything = False  # whether all keys are to be planned
         self.blocked: set[KernelRoute] = set()
         self.frozen = ""  # why nothing can be displaced in this pass
         self.unbound: tuple[Displaced, ...] = ()
         self.unfinished = False
         self.error = ""
 
-    def due(self, view: View) -> bool:
-        """Whether there is anything to do; resolves what changed since the last pass."""
-        memory = self.memory
-        if memory.doubtful or memory.pending:
+    def is_due(self) -> bool:
+        """Whether there is anything to do, or to look at."""
+        if self.memory.doubtful or self.again:
             return True
-        return memory.is_touched(self._pod(), view, self._rules(), self.options.paused)
+        changed = self._resolve()
+        self.everything = changed is None
+        self.again = changed or frozenset()
+        return self.everything or bool(changed)
 
     def run(self, table: Table) -> None:
-        self.memory.begin(self.options.protocol)
+        self.memory.refused = {}  # each pass tries again what was refused
         for _ in range(_ROUNDS):
             keys = self._look(table)
             steps = self._plan(keys)
@@ -190,29 +198,19 @@ class _Pass:
 
     # ------------------------------------------------------------ look and resolve
 
-    def _pod(self) -> Pod:
-        record = self.record
-        found = self.view.find_pod(record.namespace, record.name, record.uid)
-        return found or Pod(record.namespace, record.name, record.uid)
-
-    def _rules(self) -> tuple[Rule, ...]:
-        """The rules of the plugin's own configuration, of all the sandbox's attachments."""
-        if self.options.bare:
-            return ()
-        return tuple(rule for a in self.record.attachments for rule in a.rules)
-
     def _look(self, table: Table) -> frozenset[Key] | None:
         """Bring memory up to date; return the keys to plan, None for all."""
         memory, options = self.memory, self.options
         everything = memory.doubtful
         if everything:
-            memory.look(table, (options.protocol, options.backup_protocol))
-        told = [(a.ifname, g) for a in self.record.attachments for g in a.gateways]
-        displaced = [d.route for d in self.record.displaced]
-        interfaces = Interfaces(memory.links, memory.gateways(told, displaced))
-        subject = Subject(self._pod(), interfaces, self.view, options.paused)
-        changed = memory.resolve(subject, self.view, self._rules(), options.protocol)
-        return None if everything or changed is None else changed | memory.pending
+            memory.look(table, Marks(options.protocol, options.backup_protocol))
+        changed = self._resolve()
+        if everything or changed is None or self.everything:
+            return None
+        return changed | self.again
+
+    def _resolve(self) -> frozenset[Key] | None:
+        return self.memory.resolve(self.view, self.pod, self.record, self.terms)
 
     def _plan(self, keys: frozenset[Key] | None) -> Steps:
         memory, options = self.memory, self.options
@@ -230,11 +228,11 @@ class _Pass:
             own=options.protocol,
             backup=options.backup_protocol,
         )
-        return plan(memory.wanted, situation, keys, options.only_add)
+        return plan(memory.wanted(), situation, keys, options.only_add)
 
     def _fail(self, steps: Steps) -> None:
         for key, reason in steps.failures.items():
-            self.memory.refuse(key, Meaning("CannotDisplace", reason))
+            self.memory.refused[key] = Meaning("CannotDisplace", reason, passing=True)
 
     # ------------------------------------------------------------ apply
 
@@ -285,7 +283,7 @@ class _Pass:
                 if key in steps.after and any(c.hops == shade.route.hops for c in copies):
                     keys.add(key)
                     why = "the route in the way cannot be copied, so it is left alone"
-                    self.memory.refuse(key, Meaning("CannotDisplace", why))
+                    self.memory.refused[key] = Meaning("CannotDisplace", why, passing=True)
         return keys
 
     def _judge(self, refused: Iterable[Refusal]) -> bool:
@@ -301,7 +299,7 @@ class _Pass:
                 continue  # it is not there any more, or something else is: the next look tells
             if route.protocol == own:
                 dev = self.memory.name_of(route)
-                self.memory.refuse(route.key, meaning(refusal, dev))
+                self.memory.refused[route.key] = meaning(refusal, dev)
             elif route.nexthop_id and refusal.errno in (EINVAL, ENOENT):
                 self._forget(route)
             else:
@@ -318,6 +316,8 @@ class _Pass:
 
     def _record(self, shadow: Shadow) -> bool:
         """Let the record say what is displaced; False where the disk refuses."""
+        if not shadow and not self.record.displaced:
+            return True
         displaced = named_shadow(shadow, self.memory.links) + self._lasting_unbound()
         if displaced == self.record.displaced or self.dry:
             return True
@@ -329,17 +329,12 @@ class _Pass:
         Nobody displaces them any more: then they went with their NIC, as they would have
         without us.
         """
-        return tuple(d for d in self.unbound if d.route.key in self.memory.wanted)
+        return tuple(d for d in self.unbound if d.route.key in self.memory.wanted())
 
     def _remember_applied(self) -> None:
-        memory = self.memory
-        if self.dry or not memory.keys_changed:
-            return
-        applied = memory.applied()
-        if frozenset(applied) == frozenset(self.record.applied) or self._save(
-            self.record._replace(applied=applied)
-        ):
-            memory.keys_changed = False
+        applied = self.memory.applied()
+        if not self.dry and applied != self.record.applied:
+            self._save(self.record._replace(applied=applied))
 
     def _save(self, record: Record) -> bool:
         try:
@@ -356,17 +351,25 @@ class _Pass:
     def outcome(self) -> Outcome:
         memory = self.memory
         memory.record = self.record
-        memory.finish(self.view, self._rules(), self._pod(), self.options.paused)
-        owed = tuple(d for d in self.record.displaced if d.route.key not in memory.wanted)
+        memory.finish()
+        wanted = memory.wanted()
+        displaced = self.record.displaced
         return Outcome(
             self.record,
             memory.verdicts(),
-            memory.wanted.copy(),
-            memory.table.copy(),
+            wanted,
+            memory.table,
             memory.links,
             self.written,
             self.planned,
-            bool(self.unfinished or memory.pending or self.error),
+            bool(self.unfinished or memory.refused or self.error),
             self.error,
-            owed,
+            tuple(d for d in displaced if d.route.key not in wanted) if displaced else (),
         )
+
+
+def _rules(record: Record) -> tuple[Rule, ...]:
+    """The rules of the plugin's own configuration, of all the sandbox's attachments."""
+    if not any(a.rules for a in record.attachments):
+        return ()
+    return tuple(rule for a in record.attachments for rule in a.rules)

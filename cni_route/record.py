@@ -62,7 +62,7 @@ class Record(NamedTuple):
     uid: str = ""
     attachments: tuple[Attachment, ...] = ()
     displaced: tuple[Displaced, ...] = ()  # under each key in the order of the foreign list
-    applied: tuple[Key, ...] = ()  # keys of the own routes at the end of the last pass
+    applied: frozenset[Key] = frozenset()  # keys of the own routes at the end of the last pass
 
 
 # ---------------------------------------------------------------- to JSON
@@ -93,7 +93,7 @@ def to_json(record: Record) -> dict[str, object]:
             }
             for d in record.displaced
         ],
-        "applied": [[str(k.dst), k.metric, k.tos, k.table] for k in record.applied],
+        "applied": [[str(k.dst), k.metric, k.tos, k.table] for k in sorted(record.applied)],
     }
 
 
@@ -163,7 +163,7 @@ def from_json(data: object) -> Record:
         uid=pod.text("uid"),
         attachments=tuple(_attachment(r) for r in top.each("attachments")),
         displaced=tuple(_displaced(r) for r in top.each("displaced")),
-        applied=tuple(_key(r) for r in top.each("applied")),
+        applied=frozenset(_key(r) for r in top.each("applied")),
     )
 
 

@@ -30,7 +30,10 @@ PASSING = frozenset((EAGAIN, EBUSY, EINTR, ENETDOWN, ENOBUFS, ENOMEM, ENODEV))
 
 
 class Meaning(NamedTuple):
-    """`code` is one CamelCase word; `reason` a sentence; `passing`: it may pass by itself."""
+    """`code` is one CamelCase word; `reason` a sentence.
+
+    `passing`: it may pass by itself, so what stands under the key stays as it is meanwhile.
+    """
 
     code: str
     reason: str

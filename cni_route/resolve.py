@@ -1,7 +1,8 @@
 """A view, a pod and its interfaces → what the pod should have, and a verdict a rule. Pure.
 
-Decided key by key, because rules of different keys never compete: a pass after a change asks only
-for the keys that changed.
+Decided key by key, because rules of different keys never compete: a change of a few keys is
+resolved by those. And decided once for all pods that cannot be told apart: whatever a resolution
+depends on is in its `Shape`, and the view remembers what it came to for each.
 """
 
 from __future__ import annotations
@@ -10,14 +11,16 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from cni_route.address import AF_INET, AF_INET6, Address
-from cni_route.filter import Known, decide
+from cni_route.filter import YES, Decision, decide
 from cni_route.model import (
+    OWN_PROTOCOL,
     SCOPE_LINK,
     SCOPE_UNIVERSE,
     TYPE_UNICAST,
     Filter,
     Hop,
     KernelRoute,
+    Key,
     Link,
     Outcome,
     Pod,
@@ -25,43 +28,119 @@ from cni_route.model import (
     Verdict,
     Want,
 )
-from cni_route.view import Candidate, Compiled
+from cni_route.view import NO_RULES, Candidate, Compiled, View, compile_own
 
-EVERY_POD = Filter()
-
-
-class Interfaces(NamedTuple):
-    """The pod's NICs by name, and the gateway that each already has, by name and family."""
-
-    links: Mapping[str, Link]
-    gateways: Mapping[tuple[str, int], Address]
+_MOST_REMEMBERED = 1024  # resolutions of a view; pods of a node have few shapes
 
 
-class Subject(NamedTuple):
-    """For whom it is resolved."""
+class Nic(NamedTuple):
+    """What resolving asks of an interface; gateways are those that it already has."""
 
-    pod: Pod
-    interfaces: Interfaces
-    known: Known
+    ifindex: int
+    up: bool
+    ipv4: bool
+    ipv6: bool
+    gateway4: Address | None = None
+    gateway6: Address | None = None
+
+    def has_family(self, family: int) -> bool:
+        """Whether it has an address of the family."""
+        return self.ipv4 if family == AF_INET else self.ipv6
+
+    def gateway(self, family: int) -> Address | None:
+        """For `via: auto`."""
+        return self.gateway4 if family == AF_INET else self.gateway6
+
+
+class Terms(NamedTuple):
+    """What else it is resolved by: the rules of the plugin's configuration, and how to write."""
+
+    own_rules: tuple[Rule, ...] = ()
     paused: bool = False  # nothing is written: what would be applied is only observed
+    protocol: int = OWN_PROTOCOL
 
 
-class Resolved(NamedTuple):
-    """What became of one key.
+class Shape(NamedTuple):
+    """All that a resolution depends on besides the view: pods of one shape share it."""
 
-    `want` is the winner's route. Without one, `held` tells that a rule still claims the key but
-    cannot have its route just now (its link is down): nothing is written, nothing given back.
+    nics: tuple[tuple[str, Nic], ...]
+    decisions: tuple[Decision, ...]  # of the view's filters, in their order
+    terms: Terms = Terms()
+
+
+class Resolution(NamedTuple):
+    """What became of all rules in pods of one shape; shared, so never changed.
+
+    `wanted` has None for a key that a rule claims but cannot have just now (its link is down):
+    nothing is written there, and nothing given back. `said`: the verdicts by key, under None
+    those of rules without a destination. `applied`: the keys of `wanted` that have a route.
     """
 
-    want: Want | None
-    held: bool
-    verdicts: tuple[Verdict, ...]
+    wanted: Mapping[Key, KernelRoute | None] = {}
+    said: Mapping[Key | None, tuple[Verdict, ...]] = {}
+    applied: frozenset[Key] = frozenset()
 
 
-NOTHING = Resolved(None, False, ())
+def shape_of(view: View, pod: Pod, nics: tuple[tuple[str, Nic], ...], terms: Terms) -> Shape:
+    """What a resolution for this pod depends on."""
+    return Shape(nics, tuple(decide(chosen, pod, view) for chosen in view.filters), terms)
 
 
-def resolve_key(candidates: Iterable[Candidate], subject: Subject) -> Resolved:
+def resolve(view: View, shape: Shape, old: View | None = None) -> Resolution:
+    """What pods of this shape should have; from the resolution of an `old` view where it can."""
+    known = view.resolutions
+    found = known.get(shape)
+    if found is None:
+        before = None if old is None else old.resolutions.get(shape)
+        found = _resolve(view, shape, old, before)
+        if len(known) >= _MOST_REMEMBERED:
+            known.clear()
+        known[shape] = found
+    return found
+
+
+def _resolve(view: View, shape: Shape, old: View | None, before: Resolution | None) -> Resolution:
+    own = compile_own(shape.terms.own_rules) if shape.terms.own_rules else NO_RULES
+    subject = _Subject(
+        dict(shape.nics), dict(zip(view.filters, shape.decisions, strict=True)), shape.terms.paused
+    )
+    keys: Iterable[Key]
+    if old is None or before is None or old.filters != view.filters:
+        keys, wanted, said = {**view.compiled.groups, **own.groups}, {}, {}
+    else:
+        keys, wanted, said = view.change_since(old).keys, {**before.wanted}, {**before.said}
+    for key in keys:
+        candidates = (*view.compiled.groups.get(key, ()), *own.groups.get(key, ()))
+        want, held, verdicts = _resolve_key(candidates, subject)
+        wanted.pop(key, None)
+        said.pop(key, None)
+        if verdicts:
+            said[key] = verdicts
+        if want is not None:
+            wanted[key] = _kernel_route(want, subject.nics[want.dev].ifindex, shape.terms.protocol)
+        elif held:
+            wanted[key] = None
+    said.pop(None, None)
+    waiting = _waiting_verdicts(view.compiled, subject)
+    if waiting:
+        said[None] = waiting
+    applied = frozenset(key for key, route in wanted.items() if route is not None)
+    if before is not None and applied == before.applied:
+        applied = before.applied
+    return Resolution(wanted, said, applied)
+
+
+class _Subject(NamedTuple):
+    """A shape, arranged for asking."""
+
+    nics: Mapping[str, Nic]
+    decisions: Mapping[Filter, Decision]
+    paused: bool
+
+
+def _resolve_key(
+    candidates: Iterable[Candidate], subject: _Subject
+) -> tuple[Want | None, bool, tuple[Verdict, ...]]:
     """Decide one key among its candidates, which come best rank first."""
     winner: Candidate | None = None
     want: Want | None = None
@@ -72,7 +151,7 @@ def resolve_key(candidates: Iterable[Candidate], subject: Subject) -> Resolved:
         if refused is not None:
             verdicts.append(refused)
             continue
-        via = _gateway(candidate, subject.interfaces)
+        via = _gateway(candidate, subject)
         if isinstance(via, Verdict):
             verdicts.append(via)
             continue
@@ -81,17 +160,16 @@ def resolve_key(candidates: Iterable[Candidate], subject: Subject) -> Resolved:
             verdicts.append(_observed(candidate, subject))
         elif winner is None:
             winner, want = candidate, asked
-            down = not subject.interfaces.links[candidate.rule.dev].up
-            held = down
-            verdicts.append(_link_down(candidate) if down else _granted(candidate, subject))
+            held = not subject.nics[candidate.rule.dev].up
+            verdicts.append(_link_down(candidate) if held else _granted(candidate, subject))
         elif asked == want:
-            verdicts.append(_granted(candidate, subject))
+            verdicts.append(_link_down(candidate) if held else _granted(candidate, subject))
         else:
             verdicts.append(_beaten(candidate, winner))
-    return Resolved(None if held else want, held, tuple(verdicts))
+    return (None if held else want), held, tuple(verdicts)
 
 
-def waiting_verdicts(compiled: Compiled, subject: Subject) -> tuple[Verdict, ...]:
+def _waiting_verdicts(compiled: Compiled, subject: _Subject) -> tuple[Verdict, ...]:
     """Verdicts of the rules that have no destination yet."""
     verdicts = []
     for item in compiled.waiting:
@@ -101,11 +179,31 @@ def waiting_verdicts(compiled: Compiled, subject: Subject) -> tuple[Verdict, ...
     return tuple(verdicts)
 
 
-def kernel_route(want: Want, links: Mapping[str, Link], protocol: int) -> KernelRoute:
+def _kernel_route(want: Want, ifindex: int, protocol: int) -> KernelRoute:
     """The want as the kernel will show it: by interface index, scope and metric normalised."""
     scope = SCOPE_LINK if want.via is None and want.key.family == AF_INET else SCOPE_UNIVERSE
-    hop = Hop(links[want.dev].ifindex, want.via, 1, want.onlink)
+    hop = Hop(ifindex, want.via, 1, want.onlink)
     return KernelRoute(want.key, (hop,), protocol, scope, TYPE_UNICAST, want.src, want.mtu)
+
+
+def nics_of(
+    links: Mapping[str, Link], gateways: Mapping[tuple[str, int], Address]
+) -> tuple[tuple[str, Nic], ...]:
+    """The pod's NICs as resolving sees them, by name."""
+    return tuple(
+        (
+            name,
+            Nic(
+                link.ifindex,
+                link.up,
+                link.has_family(AF_INET),
+                link.has_family(AF_INET6),
+                gateways.get((name, AF_INET)),
+                gateways.get((name, AF_INET6)),
+            ),
+        )
+        for name, link in sorted(links.items())
+    )
 
 
 def gateways_of(
@@ -133,7 +231,7 @@ def gateways_of(
 # ---------------------------------------------------------------- one candidate
 
 
-def _unfit(candidate: Candidate, subject: Subject) -> Verdict | None:
+def _unfit(candidate: Candidate, subject: _Subject) -> Verdict | None:
     """Why the rule is not for this pod, or None."""
     left_out = _left_out(candidate.filter, candidate.applied, subject)
     if left_out is not None:
@@ -142,7 +240,7 @@ def _unfit(candidate: Candidate, subject: Subject) -> Verdict | None:
     if missing is not None:
         return missing
     rule, family = candidate.rule, candidate.key.family
-    link = subject.interfaces.links[rule.dev]
+    link = subject.nics[rule.dev]
     # a link that is down has lost its IPv6 addresses: whether it has the family shows when it is up
     if link.up and not link.has_family(family):
         name = "IPv4" if family == AF_INET else "IPv6"
@@ -152,10 +250,8 @@ def _unfit(candidate: Candidate, subject: Subject) -> Verdict | None:
     return None
 
 
-def _left_out(chosen: Filter, base: Verdict, subject: Subject) -> Verdict | None:
-    if chosen == EVERY_POD:
-        return None
-    decision = decide(chosen, subject.pod, subject.known)
+def _left_out(chosen: Filter, base: Verdict, subject: _Subject) -> Verdict | None:
+    decision = subject.decisions.get(chosen, YES)
     if decision.answer == "yes":
         return None
     if decision.answer == "no":
@@ -163,13 +259,13 @@ def _left_out(chosen: Filter, base: Verdict, subject: Subject) -> Verdict | None
     return _say(base, "deferred", "NotKnownYet", f"not known yet: {decision.reason}")
 
 
-def _no_device(rule: Rule, base: Verdict, subject: Subject) -> Verdict | None:
-    if rule.dev in subject.interfaces.links:
+def _no_device(rule: Rule, base: Verdict, subject: _Subject) -> Verdict | None:
+    if rule.dev in subject.nics:
         return None
     return _say(base, "skipped", "NoSuchDevice", f"the pod has no {rule.dev}")
 
 
-def _gateway(candidate: Candidate, interfaces: Interfaces) -> Address | Verdict | None:
+def _gateway(candidate: Candidate, subject: _Subject) -> Address | Verdict | None:
     """The gateway to use, None for link scope, or the verdict of a rule that waits for one."""
     rule, family = candidate.rule, candidate.key.family
     if isinstance(rule.via, Address) and rule.via.family == family:
@@ -179,7 +275,7 @@ def _gateway(candidate: Candidate, interfaces: Interfaces) -> Address | Verdict 
     # does an IPv6 Service without any: its neighbours are not on the link
     if rule.via is None and not (of_service and family == AF_INET6):
         return None
-    found = interfaces.gateways.get((rule.dev, family))
+    found = subject.nics[rule.dev].gateway(family)
     if found is not None:
         return found
     return _say(
@@ -203,14 +299,14 @@ def _say(base: Verdict, outcome: Outcome, code: str, reason: str) -> Verdict:
     return Verdict(base.route, base.path, outcome, code, reason, base.dst, base.dev)
 
 
-def _granted(candidate: Candidate, subject: Subject) -> Verdict:
+def _granted(candidate: Candidate, subject: _Subject) -> Verdict:
     if subject.paused:
         return _say(candidate.applied, "observed", "Paused", "the service is paused")
     return candidate.applied
 
 
-def _observed(candidate: Candidate, subject: Subject) -> Verdict:
-    if not subject.interfaces.links[candidate.rule.dev].up:
+def _observed(candidate: Candidate, subject: _Subject) -> Verdict:
+    if not subject.nics[candidate.rule.dev].up:
         return _link_down(candidate)
     return _say(candidate.applied, "observed", "Observed", "the Route's mode is Observe")
 
@@ -227,13 +323,4 @@ def _beaten(candidate: Candidate, winner: Candidate) -> Verdict:
     return _say(candidate.applied, "conflict", "Conflict", f"{owner} wins {candidate.applied.dst}")
 
 
-__all__ = [
-    "NOTHING",
-    "Interfaces",
-    "Resolved",
-    "Subject",
-    "gateways_of",
-    "kernel_route",
-    "resolve_key",
-    "waiting_verdicts",
-]
+__all__ = ["Nic", "Resolution", "Shape", "Terms", "gateways_of", "nics_of", "resolve", "shape_of"]

@@ -120,7 +120,7 @@ class Sandboxes:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 # the last holder may have removed the file: then this lock guards nothing
-                if _same_file(descriptor, path):
+                if os.fstat(descriptor).st_nlink:
                     return descriptor
                 os.close(descriptor)
                 continue
@@ -180,13 +180,6 @@ def _write_all(descriptor: int, body: bytes) -> None:
     view = memoryview(body)
     while view:
         view = view[os.write(descriptor, view) :]
-
-
-def _same_file(descriptor: int, path: str) -> bool:
-    try:
-        return os.path.samestat(os.fstat(descriptor), os.stat(path))
-    except FileNotFoundError:
-        return False
 
 
 __all__ = [

@@ -8,7 +8,8 @@ key, however many rules there are.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+from weakref import ref
 
 from cni_route.address import Address, Prefix
 from cni_route.document import parse, to_document
@@ -27,8 +28,13 @@ from cni_route.model import (
 )
 from cni_route.untrusted import BadValue, Reader
 
+if TYPE_CHECKING:
+    from cni_route.resolve import Resolution, Shape
+
 SNAPSHOT_VERSION = 1
 READABLE_SNAPSHOTS = (1,)
+
+ALL = Filter()  # every pod
 
 Rank = tuple[int, int, str, str, int]
 
@@ -86,10 +92,15 @@ class View:
         self.namespaces = namespaces
         self.workloads = workloads
         self.compiled = _compile_routes(routes.values(), services)
+        # the distinct filters that leave any pod out
+        self.filters = tuple(dict.fromkeys(r.filter for r in routes.values() if r.filter != ALL))
+        # what resolve came to for each shape of pod: the same answer for all of them
+        self.resolutions: dict[Shape, Resolution] = {}
         self._by_name = {(p.namespace, p.name): p for p in pods.values()}
         self._by_hash = {p.config_hash: p for p in pods.values() if p.config_hash}
         # the last answer of `change_since`: all pods of a node ask the same question in a row
-        self._change: tuple[View, Change] | None = None
+        # (weakly, or every view would keep all its forerunners)
+        self._change: tuple[ref[View], Change] | None = None
 
     def find_pod(self, namespace: str, name: str, uid: str) -> Pod | None:
         """The pod with this UID (for a static pod its config hash); without a UID, by its name."""
@@ -100,7 +111,7 @@ class View:
     def change_since(self, old: View) -> Change:
         """What differs between `old` and this view."""
         cached = self._change
-        if cached is not None and cached[0] is old:
+        if cached is not None and cached[0]() is old:
             return cached[1]
         before, after = old.compiled.groups, self.compiled.groups
         keys = {key for key, group in after.items() if before.get(key) != group}
@@ -110,7 +121,7 @@ class View:
             old.compiled.waiting != self.compiled.waiting,
             (old.namespaces, old.workloads) != (self.namespaces, self.workloads),
         )
-        self._change = (old, change)
+        self._change = (ref(old), change)
         return change
 
     def __repr__(self) -> str:
@@ -296,4 +307,5 @@ def _owners(readers: list[Reader]) -> tuple[OwnerReference, ...]:
     return tuple(OwnerReference(r.text(0), r.text(1), r.text(2)) for r in readers)
 
 
+NO_RULES = compile_own(())
 EMPTY = build()

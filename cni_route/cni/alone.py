@@ -11,9 +11,11 @@ import sys
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from cni_route.cni import protocol, settings
+from cni_route.cni import protocol
 from cni_route.cni.frame import MAX_BODY, Answer
+from cni_route.cni.journal import append
 from cni_route.cni.protocol import CniError, Code
+from cni_route.cni.settings import Settings, lenient
 from cni_route.cni.verbs import Call, Context, handle
 from cni_route.model import BACKUP_PROTOCOL, OWN_PROTOCOL, Pod
 from cni_route.sandbox import Sandboxes
@@ -69,12 +71,12 @@ def answer(environment: dict[str, str], stdin: bytes, socket: str, state_dir: st
     if len(stdin) > MAX_BODY:
         fault = CniError(Code.DECODE, f"standard input is over the bound of {MAX_BODY} bytes")
         return protocol.error_answer(fault, protocol.NEWEST)
-    # only an ADD decides anything, and only it and STATUS say whether it could be done
-    needs = environment["CNI_COMMAND"] in ("ADD", "STATUS", "CHECK")
+    own = _own_keys(stdin, socket)
+    verb = environment["CNI_COMMAND"]
+    needed = verb in ("ADD", "CHECK") or (verb == "STATUS" and own.fail)
     path = os.path.join(state_dir, "snapshot.json")
-    snapshot = read_snapshot(path, time.time()) if needs else Snapshot()
-    run_dir = os.path.dirname(_socket_of(stdin) or socket)
-    sandboxes = Sandboxes(run_dir, lambda _sentence: None)
+    snapshot = read_snapshot(path, time.time()) if needed else Snapshot()
+    sandboxes = Sandboxes(os.path.dirname(own.socket), lambda said: append(own.log_file, said))
 
     def pass_over(record: Record, namespace: int, dry: bool) -> Outcome:
         # a third of the start, and most verbs make no pass
@@ -140,12 +142,15 @@ def _at_once(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NONBLOCK)  # a FIFO must not hold a pod up
 
 
-def _socket_of(stdin: bytes) -> str:
+def _own_keys(stdin: bytes, socket: str) -> Settings:
+    """The entry's own keys as far as they can be read; where it names no socket, `socket`."""
     try:
         config = protocol.decode(stdin)
     except CniError:
-        return ""
-    return settings.lenient(config).socket if "socket" in config else ""
+        return Settings(socket, log_file="")
+    own, named = lenient(config), config.get("socket")
+    usable = isinstance(named, str) and named.strip() == own.socket
+    return own if usable else own._replace(socket=socket)
 
 
 def _read(descriptor: int, most: int) -> bytes:

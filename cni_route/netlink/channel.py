@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import os
 from _socket import MSG_DONTWAIT, SO_RCVBUF, SO_RCVTIMEO, SOL_SOCKET, socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from errno import EADDRINUSE, EINTR, ENOBUFS, ENOPROTOOPT, ETIMEDOUT
 from struct import Struct, pack
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from cni_route.netlink.wire import (
     ACK,
@@ -31,6 +31,7 @@ from cni_route.netlink.wire import (
 __all__ = ["OWN_PORTS", "OWN_PORTS_MASK", "Channel", "Interrupted", "bind", "make_roomy", "whole"]
 
 T = TypeVar("T")
+Answers: TypeAlias = "Generator[tuple[int, bytes, int, int], None, None]"
 
 SOL_NETLINK = 270
 NETLINK_CAP_ACK = 10
@@ -128,20 +129,18 @@ class Channel:
                 if sequence == last:
                     return refused
 
-    def ask(self, kind: int, *body: bytes) -> Iterator[tuple[int, bytes, int, int]]:
+    def ask(self, kind: int, *body: bytes) -> Answers:
         """Send one request and yield what answers it: type, and data[start:end].
 
         OSError with the kernel's errno where it refuses.
         """
         return self._answers(message(kind, REQUEST | ACK, self.reserve(1), *body), 0)
 
-    def dump(
-        self, kind: int, *body: bytes, watched: int = 0
-    ) -> Iterator[tuple[int, bytes, int, int]]:
+    def dump(self, kind: int, *body: bytes, watched: int = 0) -> Answers:
         """Ask for a dump and yield its messages: type, and data[start:end].
 
-        Interrupted is raised at the end, when the socket is free for the next request. `watched`
-        is a mask of groups whose events interrupt too, for tables of which the kernel does not
+        Interrupted is raised at the end, when the socket is free for the next request; whoever
+        may stop before that closes the generator, which frees it too. `watched` is a mask of groups whose events interrupt too, for tables of which the kernel does not
         tell: an IPv6 table that changes is resumed by counting, and a route can slip through.
         """
         if not self._strict:
@@ -149,7 +148,7 @@ class Channel:
             self._strict = True
         return self._answers(message(kind, REQUEST | DUMP, self.reserve(1), *body), watched)
 
-    def _answers(self, request: bytes, watched: int) -> Iterator[tuple[int, bytes, int, int]]:
+    def _answers(self, request: bytes, watched: int) -> Answers:
         _, sequence = FLAGS_SEQUENCE.unpack_from(request, 6)
         interrupted = 0
         finished = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from errno import EBADMSG, EINVAL, ENOENT
 from typing import TypeVar
 
@@ -98,15 +99,17 @@ class NetlinkTable:
 
     def _links(self) -> dict[str, Link]:
         links = {}
-        for kind, data, start, end in self._channel.dump(RTM_GETLINK, LINKS_REQUEST):
-            link = decode_link(data, start, end) if kind == RTM_NEWLINK else None
-            if link:
-                links[link.ifindex] = link
+        with closing(self._channel.dump(RTM_GETLINK, LINKS_REQUEST)) as answers:
+            for kind, data, start, end in answers:
+                link = decode_link(data, start, end) if kind == RTM_NEWLINK else None
+                if link:
+                    links[link.ifindex] = link
         addresses: dict[int, list[LinkAddress]] = {index: [] for index in links}
-        for kind, data, start, end in self._channel.dump(RTM_GETADDR, ADDRESSES_REQUEST):
-            found = decode_address(data, start, end) if kind == RTM_NEWADDR else None
-            if found and found[0] in addresses:
-                addresses[found[0]].append(found[1])
+        with closing(self._channel.dump(RTM_GETADDR, ADDRESSES_REQUEST)) as answers:
+            for kind, data, start, end in answers:
+                found = decode_address(data, start, end) if kind == RTM_NEWADDR else None
+                if found and found[0] in addresses:
+                    addresses[found[0]].append(found[1])
         return {
             link.name: link._replace(addresses=tuple(addresses[link.ifindex]))
             for link in links.values()
@@ -123,10 +126,11 @@ class NetlinkTable:
 
     def _dump(self, table: int) -> tuple[KernelRoute, ...]:
         read = RouteReader(table).read
-        answers = self._channel.dump(RTM_GETROUTE, encode_dump_request(table), watched=UNSTEADY)
-        routes = [
-            read(data, start, end) for kind, data, start, end in answers if kind == RTM_NEWROUTE
-        ]
+        request = encode_dump_request(table)
+        with closing(self._channel.dump(RTM_GETROUTE, request, watched=UNSTEADY)) as answers:
+            routes = [
+                read(data, start, end) for kind, data, start, end in answers if kind == RTM_NEWROUTE
+            ]
         return tuple(filter(None, routes))
 
     def rules(self) -> tuple[PolicyRule, ...]:
@@ -134,12 +138,12 @@ class NetlinkTable:
         return _sound(self._rules)
 
     def _rules(self) -> tuple[PolicyRule, ...]:
-        answers = self._channel.dump(RTM_GETRULE, RULES_REQUEST)
-        rules = [
-            decode_rule(data, start, end)
-            for kind, data, start, end in answers
-            if kind == RTM_NEWRULE
-        ]
+        with closing(self._channel.dump(RTM_GETRULE, RULES_REQUEST)) as answers:
+            rules = [
+                decode_rule(data, start, end)
+                for kind, data, start, end in answers
+                if kind == RTM_NEWRULE
+            ]
         return tuple(filter(None, rules))
 
     def apply(self, batch: Batch) -> tuple[Refusal, ...]:
