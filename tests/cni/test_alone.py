@@ -173,6 +173,19 @@ def test_the_log_file(programs: Programs, netns: Namespace, tmp_path: Path) -> N
 
 
 @needs_root
+def test_a_record_that_cannot_be_used_is_set_aside(
+    programs: Programs, netns: Namespace, tmp_path: Path
+) -> None:
+    log, folder = tmp_path / "plugin.log", programs.run_dir / "sandboxes"
+    folder.mkdir()
+    (folder / "pod1.json").write_text("{")
+    programs.result("ADD", {"logFile": str(log)}, CNI_NETNS=path_of(netns))
+    assert programs.record()["inode"] == netns.inode
+    assert (folder / "pod1.json.bad").exists()
+    assert "pod1.json: is not JSON: " in log.read_text()
+
+
+@needs_root
 def test_records_lie_beside_the_socket(
     programs: Programs, netns: Namespace, tmp_path: Path
 ) -> None:
