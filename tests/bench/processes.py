@@ -23,20 +23,21 @@ COUNT = 60
 class Caller:
     """Runs the plugin as a runtime does; what it reads and answers lies in files."""
 
-    def __init__(self, node: Node, timeout_ms: int = 2000) -> None:
+    def __init__(self, node: Node, plugin: str = "cni-route", **keys: object) -> None:
         self.node = node
-        self.input = "/run/bench-input.json"
-        self.output = "/run/bench-output.json"
+        self.plugin = plugin
+        self.input = f"/run/bench-{plugin}-input.json"
+        self.output = f"/run/bench-{plugin}-output.json"
         config = {
-            "type": "cni-route",
+            "type": plugin,
             "cniVersion": "1.0.0",
             "name": "bench",
-            "timeoutMs": timeout_ms,
             "prevResult": {"cniVersion": "1.0.0", "interfaces": [], "ips": [], "dns": {}},
+            **keys,
         }
         Path(self.input).write_text(json.dumps(config))
 
-    def add(self, pod: Sandbox, plugin: str = "cni-route") -> float:
+    def add(self, pod: Sandbox) -> float:
         """Seconds that one ADD takes; it must succeed."""
         env = {
             "PATH": os.environ["PATH"],
@@ -47,7 +48,7 @@ class Caller:
             "CNI_PATH": BIN_DIR,
             "CNI_ARGS": ";".join(f"{key}={value}" for key, value in pod.arguments),
         }
-        return spawn([f"{BIN_DIR}/{plugin}"], env, self.input, self.output)
+        return spawn([f"{BIN_DIR}/{self.plugin}"], env, self.input, self.output)
 
     def own_routes(self, pod: Sandbox) -> int:
         """How many routes of ours the pod has."""
@@ -97,6 +98,7 @@ def run(node: Node) -> Iterator[Row]:
     node.install_plugin()
     for rules, budget in ((1, 1.3), (1000, None)):
         yield through_service(node, rules, budget)
+    yield beside_a_go_plugin(node)
     yield alone(node)
     node.remove(f"{ROUTES_DIR}/bench.yaml")
 
@@ -113,11 +115,24 @@ def through_service(node: Node, rules: int, budget: float | None) -> Row:
     return Row(what, mine, "python3 -I -S -c pass", bare, most_ratio=budget)
 
 
+def beside_a_go_plugin(node: Node) -> Row:
+    """What the chain's other plugins cost: Debian's tuning sets one sysctl in the same pod."""
+    pods = make_fleet(node, COUNT, "tuned")
+    fill(node, 1)
+    caller = Caller(node)
+    tuning = Caller(node, "tuning", sysctl={"net.ipv4.conf.eth0.arp_filter": "1"})
+    with Service(node):
+        mine, theirs = alternate(
+            COUNT, lambda number: caller.add(pods[number]), lambda number: tuning.add(pods[number])
+        )
+    return Row("the same beside a Go plugin", mine, "tuning", theirs)
+
+
 def alone(node: Node) -> Row:
     """No service, a snapshot that it left; the retries until timeoutMs are not waited for."""
     pods = make_fleet(node, COUNT, "alone")
     fill(node, 1)
-    caller = Caller(node, timeout_ms=1)
+    caller = Caller(node, timeoutMs=1)
     service = Service(node)
     service.start()
     service.stop()
