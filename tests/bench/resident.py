@@ -17,7 +17,8 @@ from tests.node.service import Service
 
 RULES = 100
 SERVICES = 5000
-IDLE_SECONDS = 10
+SETTLE_SECONDS = 5  # for what follows a start: the snapshot is written
+IDLE_SECONDS = 20  # two looks around of ten seconds each are among them
 EDITS = 30
 IPV4_ROUTE, IPV6_ROUTE = 7, 11  # RTNLGRP_*
 
@@ -104,6 +105,7 @@ def run(node: Node, pods: list[Sandbox]) -> Iterator[Row | Fact]:
         yield Fact(
             f"RSS, {len(pods)} pods x {RULES}, {SERVICES:,} Services", rss(service), "MB", 45
         )
+        time.sleep(SETTLE_SECONDS)
         ears.drain()
         yield idle(service)
         yield Fact(f"route writes seen in {IDLE_SECONDS} idle s", ears.drain(), "", 0)
