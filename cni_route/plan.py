@@ -13,7 +13,14 @@ from typing import NamedTuple
 from cni_route.address import AF_INET, AF_INET6
 from cni_route.displace import Shade, Shadow, backups_of, why_not
 from cni_route.model import BACKUP_PROTOCOL, OWN_PROTOCOL, KernelRoute, Key, Operation
-from cni_route.slot import Slot, hit_by_replace, is_gatewayed, is_same, missing_part
+from cni_route.slot import (
+    Slot,
+    exchange,
+    hit_by_replace,
+    is_gatewayed,
+    is_same,
+    missing_part,
+)
 
 Wanted = Mapping[Key, KernelRoute | None]  # None: claimed, but cannot be had just now
 Table = Mapping[Key, Sequence[KernelRoute]]  # under each key in the kernel's order
@@ -77,9 +84,8 @@ def table_of(routes: Iterable[KernelRoute]) -> dict[Key, tuple[KernelRoute, ...]
 def _all_keys(wanted: Wanted, situation: Situation) -> list[Key]:
     keys = dict.fromkeys(wanted)
     keys.update(dict.fromkeys(situation.shadow))
-    own = situation.own
     for key, routes in situation.actual.items():
-        if any(route.protocol == own for route in routes):
+        if key not in keys and any(route.protocol == situation.own for route in routes):
             keys[key] = None
     return list(keys)
 
@@ -94,14 +100,21 @@ class _Planner:
         self.shadow = dict(situation.shadow)
         self.recorded = dict(situation.shadow)
         self.slots: dict[Key, Slot] = {}
+        self.exchanges: dict[Key, tuple[KernelRoute, KernelRoute]] = {}  # there, new
         self.failures: dict[Key, str] = {}
         self.again = False
 
     def key(self, key: Key) -> None:
         routes = self.now.actual.get(key, ())
         want = self.wanted.get(key)
-        if want is not None and len(routes) == 1 and routes[0] == want and key not in self.shadow:
-            return  # most keys of most passes
+        if want is not None and len(routes) == 1 and key not in self.shadow:
+            # nearly all keys of nearly all passes: nothing there but what we wrote
+            there = routes[0]
+            if there is want or there == want:
+                return
+            if there.protocol == self.now.own and len(there.hops) == 1:
+                self.exchanges[key] = (there, want)
+                return
         slot = Slot(routes)
         supersede(self.shadow, key, slot.routes, self.now)
         if want is not None:
@@ -286,31 +299,34 @@ class _Planner:
 
     def steps(self) -> Steps:
         backups, releases = self._copies()
+        after = {key: tuple(slot.routes) for key, slot in self.slots.items()}
+        after.update((key, (new,)) for key, (_, new) in self.exchanges.items())
         return Steps(
             displaced=self.recorded,
             backups=backups,
-            changes=tuple(op for slot in self._ordered() for op in slot.operations),
+            changes=self._changes(),
             releases=releases,
             kept=self.shadow,
-            after={key: tuple(slot.routes) for key, slot in self.slots.items()},
+            after=after,
             failures=self.failures,
             again=self.again,
         )
 
-    def _ordered(self) -> list[Slot]:
+    def _changes(self) -> tuple[Operation, ...]:
         """Routes that go in before those that only go out; link scope before gatewayed.
 
         A gateway must be reachable when its route is written, and what replaces a route is in
-        before anything is taken.
+        before anything is taken. The operations of one key stay together.
         """
-
-        def rank(item: tuple[Key, Slot]) -> tuple[bool, bool]:
-            slot = item[1]
-            puts = [op.subject for op in slot.operations if op.verb != "delete"]
-            gatewayed = any(isinstance(r, KernelRoute) and is_gatewayed(r) for r in puts)
-            return (not puts, gatewayed)
-
-        return [slot for _, slot in sorted(self.slots.items(), key=rank)]
+        near: list[Operation] = []
+        far: list[Operation] = []
+        takes: list[Operation] = []
+        for there, new in self.exchanges.values():
+            (far if is_gatewayed(new) else near).append(exchange(there, new))
+        for slot in self.slots.values():
+            where = takes if slot.takes_only else far if slot.gatewayed else near
+            where.extend(slot.operations)
+        return (*near, *far, *takes)
 
     def _copies(self) -> tuple[tuple[Operation, ...], tuple[Operation, ...]]:
         """Backups to put in before the changes, and those to release after them."""

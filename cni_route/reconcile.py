@@ -245,7 +245,7 @@ class _Pass:
         changes = steps.changes
         if steps.backups:
             uncopied = self._uncopied(self._send(table, steps.backups), steps)
-            changes = tuple(op for op in changes if op.subject.key not in uncopied)  # type: ignore[union-attr]
+            changes = tuple(op for op in changes if _key_of(op) not in uncopied)
         refused = self._send(table, changes)
         if refused:
             self.memory.doubt()
@@ -373,3 +373,8 @@ def _rules(record: Record) -> tuple[Rule, ...]:
     if not any(a.rules for a in record.attachments):
         return ()
     return tuple(rule for a in record.attachments for rule in a.rules)
+
+
+def _key_of(operation: Operation) -> Key | None:
+    subject = operation.subject
+    return subject.key if isinstance(subject, KernelRoute) else None

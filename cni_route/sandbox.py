@@ -8,7 +8,7 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from cni_route.namespace import NamespaceError, check_namespace, open_namespace
 from cni_route.record import (
@@ -33,6 +33,21 @@ def valid_id(container_id: str) -> bool:
     )
 
 
+class _Lock:
+    """A held flock; let go at the end of the with-block."""
+
+    __slots__ = ("_descriptor",)
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def __enter__(self) -> None:
+        """Held already."""
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._descriptor)
+
+
 class Sandboxes:
     """`<run-dir>/sandboxes`: `<containerID>.json` (the record) and `.lock` (one writer a pod).
 
@@ -43,6 +58,7 @@ class Sandboxes:
     def __init__(self, run_dir: str, report: Callable[[str], None]) -> None:
         self.folder = os.path.join(run_dir, "sandboxes")
         self._report = report
+        self._valid: set[str] = set()  # ids that were checked
 
     def ids(self) -> list[str]:
         """Container ids that have a record, sorted; none where the folder is missing."""
@@ -93,6 +109,7 @@ class Sandboxes:
         for suffix in (".json", ".lock"):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self._path(container_id, suffix))
+        self._valid.discard(container_id)
 
     def stamp(self, container_id: str) -> tuple[int, int] | None:
         """What changes whenever the record is written (inode and time), None without a record."""
@@ -102,18 +119,12 @@ class Sandboxes:
             return None
         return found.st_ino, found.st_mtime_ns
 
-    @contextlib.contextmanager
-    def lock(self, container_id: str, timeout_seconds: float = 10.0) -> Iterator[None]:
+    def lock(self, container_id: str, timeout_seconds: float = 10.0) -> _Lock:
         """Hold the sandbox's flock; TimeoutError where another writer keeps it that long."""
-        path = self._path(container_id, ".lock")
-        descriptor = self._locked(path, timeout_seconds)
-        try:
-            yield
-        finally:
-            os.close(descriptor)
+        return _Lock(self._locked(self._path(container_id, ".lock"), timeout_seconds))
 
     def _locked(self, path: str, timeout_seconds: float) -> int:
-        deadline = time.monotonic() + timeout_seconds
+        deadline = 0.0
         pause = 0.0005
         while True:
             descriptor = self._open_lock(path)
@@ -129,7 +140,9 @@ class Sandboxes:
             except BaseException:
                 os.close(descriptor)
                 raise
-            if time.monotonic() >= deadline:
+            now = time.monotonic()
+            deadline = deadline or now + timeout_seconds
+            if now >= deadline:
                 raise TimeoutError(errno.ETIMEDOUT, f"another writer keeps {path} locked")
             time.sleep(pause)
             pause = min(pause * 2, 0.02)
@@ -146,8 +159,10 @@ class Sandboxes:
         os.makedirs(self.folder, mode=0o700, exist_ok=True)
 
     def _path(self, container_id: str, suffix: str) -> str:
-        if not valid_id(container_id):
-            raise ValueError(f"{container_id!r} is not a container id")
+        if container_id not in self._valid:
+            if not valid_id(container_id):
+                raise ValueError(f"{container_id!r} is not a container id")
+            self._valid.add(container_id)
         return f"{self.folder}/{container_id}{suffix}"
 
     def _set_aside(self, path: str, reason: str) -> None:

@@ -53,14 +53,22 @@ def missing_part(route: KernelRoute, routes: Sequence[KernelRoute]) -> KernelRou
     return route._replace(hops=hops) if hops else None
 
 
+def exchange(there: KernelRoute, new: KernelRoute) -> Operation:
+    """What Slot.swap comes to for a key whose only route is `there`: REPLACE can hit no other."""
+    assert there.key == new.key
+    return Operation("replace", new)
+
+
 class Slot:
     """The list under one key as it will be once the operations written so far are done."""
 
-    __slots__ = ("operations", "routes")
+    __slots__ = ("gatewayed", "operations", "routes", "takes_only")
 
     def __init__(self, routes: Sequence[KernelRoute]) -> None:
         self.routes = list(routes)
         self.operations: list[Operation] = []
+        self.takes_only = True  # nothing is put in
+        self.gatewayed = False  # something put in needs a gateway to be there
 
     def put(self, new: KernelRoute) -> None:
         """Put a route in front (IPv4), behind (IPv6), or as the first of an empty key."""
@@ -118,3 +126,6 @@ class Slot:
 
     def _say(self, verb: Verb, route: KernelRoute) -> None:
         self.operations.append(Operation(verb, route))
+        if verb != "delete":
+            self.takes_only = False
+            self.gatewayed = self.gatewayed or is_gatewayed(route)
