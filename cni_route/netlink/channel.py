@@ -140,8 +140,9 @@ class Channel:
         """Ask for a dump and yield its messages: type, and data[start:end].
 
         Interrupted is raised at the end, when the socket is free for the next request; whoever
-        may stop before that closes the generator, which frees it too. `watched` is a mask of groups whose events interrupt too, for tables of which the kernel does not
-        tell: an IPv6 table that changes is resumed by counting, and a route can slip through.
+        stops before that closes the generator, which frees it too. `watched` is a mask of groups
+        whose events interrupt as well, for tables of which the kernel does not tell: a dump of a
+        changing IPv6 table is resumed by counting, and a route can slip through.
         """
         if not self._strict:
             self._set(NETLINK_GET_STRICT_CHK)

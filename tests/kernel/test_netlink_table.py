@@ -27,6 +27,7 @@ from cni_route.model import (
 from cni_route.netlink import channel
 from cni_route.netlink.enter import open_socket
 from cni_route.netlink.layout import RTM_GETROUTE
+from cni_route.netlink.links import LINKS_REQUEST, RTM_GETLINK
 from cni_route.netlink.routes import encode_dump_request
 from cni_route.netlink.table import UNSTEADY, NetlinkKernel, NetlinkTable
 from tests.kernel import oracle
@@ -239,11 +240,14 @@ def test_what_no_message_can_say_is_refused_and_the_rest_done(
     negative = direct(eth0, 3)._replace(mtu=-1)
     hops = tuple(Hop(eth0, Address.parse("10.0.0.1")) for _ in range(9000))
     too_long = direct(eth0, 4)._replace(hops=hops)
+    too_much = direct(eth0, 6)._replace(extra=tuple((kind, bytes(60_000)) for kind in (97, 98, 99)))
     rule = PolicyRule(AF_INET, 1 << 40, 100)
     refused = send(
         table,
+        ("delete", first),
         ("add", too_heavy),
         ("add", first),
+        ("add", too_much),
         ("add", negative),
         ("add", too_long),
         ("replace", PolicyRule(AF_INET, 500, 100)),
@@ -251,8 +255,8 @@ def test_what_no_message_can_say_is_refused_and_the_rest_done(
         ("add", last),
         ("add", last),
     )
-    assert [r.errno for r in refused] == [EINVAL, EINVAL, EINVAL, EINVAL, EINVAL, EEXIST]
-    assert all(r.message for r in refused[:5])
+    assert [r.errno for r in refused] == [ESRCH, *[EINVAL] * 6, EEXIST]
+    assert all(r.message for r in refused[1:7])
     assert {first, last} <= set(table.dump())
     assert send(table, ("add", too_heavy))[0].errno == EINVAL, "nothing else to send"
     assert send(table) == ()
@@ -313,8 +317,9 @@ def test_lost_replies_are_enobufs_and_the_table_goes_on(
     with pytest.raises(OSError, match=str(ENOBUFS)) as raised:
         send(table, *(("delete", route) for route in missing))
     assert raised.value.errno == ENOBUFS
-    assert good not in table.dump()
     assert send(table, ("add", good)) == ()
+    with pytest.raises(OSError, match=str(ENOBUFS)):
+        send(table, *(("delete", route) for route in missing))
     assert good in table.dump()
     assert send(table, ("add", good))[0].errno == EEXIST
     assert "eth0" in table.links()
@@ -342,6 +347,35 @@ def test_an_interrupted_dump_says_so_and_frees_the_socket(
                 pass
         again = list(asking.dump(RTM_GETROUTE, encode_dump_request(254), watched=UNSTEADY))
         assert len(again) == len(table.dump())
+
+
+def test_an_event_with_our_sequence_number_is_no_answer(
+    space: Namespace, table: NetlinkTable
+) -> None:
+    eth0 = space.index("eth0")
+    fill(table, eth0, AF_INET6, 3000)
+    with (
+        closing(channel.Channel(open_socket(space.descriptor))) as asking,
+        closing(NetlinkKernel().open(space.descriptor)) as other,
+    ):
+        answers = asking.dump(RTM_GETROUTE, encode_dump_request(254), watched=UNSTEADY)
+        next(answers)
+        assert send(other, ("add", direct(eth0, 5000, AF_INET6))) == ()  # number 1, as the dump
+        with pytest.raises(channel.Interrupted):
+            for _ in answers:
+                pass
+
+
+def test_an_interruption_that_the_kernel_tells_of(space: Namespace, table: NetlinkTable) -> None:
+    space.batch(*(f"link add v{n} type veth peer name w{n}" for n in range(50)))
+    with closing(channel.Channel(open_socket(space.descriptor))) as asking:
+        answers = asking.dump(RTM_GETLINK, LINKS_REQUEST)
+        next(answers)
+        space.ip("link del v0")
+        with pytest.raises(channel.Interrupted):
+            for _ in answers:
+                pass
+        assert len(list(asking.dump(RTM_GETLINK, LINKS_REQUEST))) == len(table.links())
 
 
 def test_a_dump_given_up_half_way_frees_the_socket(space: Namespace, table: NetlinkTable) -> None:

@@ -282,6 +282,14 @@ def test_the_kernels_words_are_found_behind_the_echo(capped: bool, size: int) ->
     assert decode_reply(data, answer) == Reply(101, "Nexthop has invalid gateway")
 
 
+@pytest.mark.parametrize("length", [0, 15, 49, 2**32 - 1])
+def test_an_echo_longer_or_shorter_than_can_be_is_a_wire_error(length: int) -> None:
+    echoed = struct.pack("=IHHII", length, 24, 5, 1, 0)
+    data = refusal_message(101, "Nexthop has invalid gateway", echoed, False)[:68]
+    with pytest.raises(WireError):
+        decode_reply(data, (2, 0x200, 1, 0, 16, 68))
+
+
 def test_an_acknowledgement_without_words() -> None:
     for code in (0, 17):
         data = message(2, 0x100, 9, struct.pack("=i", -code), bytes(16))

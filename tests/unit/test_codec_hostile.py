@@ -155,6 +155,15 @@ def test_the_reader_of_dumps_agrees_with_the_decoder_on_mutants(rng: random.Rand
         assert read(data, 16, len(data)) == expected
 
 
+def test_a_known_shape_cut_off_inside_its_destination() -> None:
+    read = RouteReader(254).read
+    head = struct.pack("=8BI", 2, 16, 0, 0, 254, 3, 0, 6, 0)
+    data = head + struct.pack("=HHI HH4s", 8, 15, 254, 8, 1, b"\x0a\5\0\0")
+    assert read(data, 0, len(data)) == decode_route(data, 0, len(data))
+    with pytest.raises(WireError):
+        read(data, 0, len(data) - 2)
+
+
 @pytest.mark.parametrize("length", range(16))
 def test_a_length_too_small_for_its_own_header_ends(length: int) -> None:
     data = struct.pack("=IHHII", length, 24, 0, 1, 0) + bytes(64)
