@@ -27,7 +27,8 @@ _log = logging.getLogger(__name__)
 class Discovery:
     """Looks at its places now and then; `look` may be called from any thread.
 
-    `adopt` gets each record, every time again; `view` has the pods that the source names.
+    `adopt` gets each record that is new or was written since; `view` has the pods that the source
+    names.
     """
 
     def __init__(
@@ -78,8 +79,6 @@ class Discovery:
         """Hand over every sandbox that can be found."""
         with self._lock:
             known = self._recorded()
-            for record in known:
-                self._adopt(record)
             cached = self._cache.records()
             ids = {r.container_id for r in known}
             self._left &= {r.container_id for r in cached}
@@ -88,7 +87,10 @@ class Discovery:
                 self._take(record)
 
     def _recorded(self) -> list[Record]:
-        """All records on disk; read again only where they were written."""
+        """All records on disk; read and handed over only where they were written since.
+
+        Kept of each is only what tells sandboxes apart: what was applied can be large.
+        """
         read: dict[str, tuple[object, Record | None]] = {}
         for container_id in self._sandboxes.ids():
             try:
@@ -97,7 +99,11 @@ class Discovery:
                 continue
             known = self._read.get(container_id)
             if known is None or known[0] != stamp:
-                known = (stamp, self._sandboxes.load(container_id))
+                record = self._sandboxes.load(container_id)
+                if record is not None:
+                    self._adopt(record)
+                    record = Record(*record[:6])
+                known = (stamp, record)
             read[container_id] = known
         self._read = read
         return [record for _, record in read.values() if record is not None]

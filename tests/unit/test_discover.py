@@ -294,6 +294,9 @@ def test_what_is_found_gets_a_record_with_its_inode(looking: Looking) -> None:
         record = looking.sandboxes.load(ID)
         assert record is not None
         assert (record.inode, record.netns, record.uid) == (inode, path, "u1")
+        assert looking.look() == [ID], "it was written"
+        assert looking.look() == []
+        looking.sandboxes.save(record._replace(name="renamed"))
         assert looking.look() == [ID]
 
 
