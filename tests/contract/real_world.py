@@ -86,9 +86,13 @@ class RealWorld:
         self.descriptor = os.open(self._near.path, os.O_RDONLY | os.O_CLOEXEC)
         self.inode = os.fstat(self.descriptor).st_ino
         self._far_up: dict[str, bool] = {}
+        self._closed = False
 
     def close(self) -> None:
-        """Let both namespaces go."""
+        """Let both namespaces go; twice is fine."""
+        if self._closed:
+            return
+        self._closed = True
         os.close(self.descriptor)
         self._near.stop()
         self._far.stop()

@@ -48,6 +48,17 @@ def test_two_tables_of_one_namespace(world: World) -> None:
     assert world.table.dump()
 
 
+def test_an_open_table_keeps_its_namespace(world: World) -> None:
+    before = world.table.dump()
+    descriptor = world.driver.descriptor
+    world.abandon()
+    assert world.table.dump() == before
+    assert "eth1" in world.table.links()
+    assert world.try_route("add", ROUTE) == (0, "")
+    with pytest.raises(OSError, match=BAD_DESCRIPTOR):
+        world.kernel.open(descriptor)
+
+
 def test_close_twice_is_fine_and_the_rest_is_refused(world: World) -> None:
     other = world.kernel.open(world.driver.descriptor)
     other.close()

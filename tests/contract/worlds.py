@@ -15,6 +15,7 @@ from cni_route.netlink.table import NetlinkKernel
 from tests.contract.real_world import RealWorld
 from tests.fakes import text
 from tests.fakes.fake_kernel import FakeKernel
+from tests.fakes.namespace import FakeNamespace
 
 WORLDS = ("fake", "real")
 
@@ -45,6 +46,15 @@ class World(NamedTuple):
     kernel: Kernel
     table: Table
     real: bool
+
+    def abandon(self) -> None:
+        """Let go of the namespace but for the tables that are open on it."""
+        if isinstance(self.driver, RealWorld):
+            self.driver.close()
+        else:
+            assert isinstance(self.kernel, FakeKernel)
+            assert isinstance(self.driver, FakeNamespace)
+            self.kernel.destroy(self.driver)
 
     def send(self, *operations: Operation) -> tuple[Refusal, ...]:
         """Apply operations as one batch."""

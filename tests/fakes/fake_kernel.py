@@ -61,14 +61,14 @@ class FakeKernel:
         return made
 
     def destroy(self, namespace: FakeNamespace) -> None:
-        """Let the namespace go: it cannot be opened again; its links are gone."""
+        """Let the namespace go: it cannot be opened again; tables open on it keep it in being."""
         del self._namespaces[namespace.descriptor]
-        for name in list(namespace.links()):
-            if name != "lo":
-                namespace.remove_link(name)
 
     def vanish(self, namespace: FakeNamespace) -> None:
-        """Let the namespace go and everything with it: every call from now on is ENODEV."""
+        """Let the namespace go and its tables too: every call from now on is ENODEV.
+
+        In the midst of a pass: kernel.faults.rival(lambda: kernel.vanish(pod), call="apply").
+        """
         self._namespaces.pop(namespace.descriptor, None)
         namespace.gone = True
 

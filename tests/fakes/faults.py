@@ -17,7 +17,9 @@ When = Literal["before", "after"]
 
 
 class _CallFault:
-    def __init__(self, text: str, call: str, nth: int, when: str, act: Callable[[], None]) -> None:
+    def __init__(
+        self, text: str, call: str, nth: int, when: str, act: Callable[[], object]
+    ) -> None:
         self.text = text
         self.call = call
         self.left = nth
@@ -27,7 +29,7 @@ class _CallFault:
 
 class _OperationFault:
     def __init__(
-        self, text: str, matches: Callable[[Operation], bool], times: int, act: Callable[[], None]
+        self, text: str, matches: Callable[[Operation], bool], times: int, act: Callable[[], object]
     ) -> None:
         self.text = text
         self.matches = matches
@@ -92,12 +94,12 @@ class Faults:
         self._calls.append(_CallFault(f"{call} raises {name}", call, nth, when, act))
 
     def rival(
-        self, act: Callable[[], None], *, call: Call, nth: int = 1, when: When = "before"
+        self, act: Callable[[], object], *, call: Call, nth: int = 1, when: When = "before"
     ) -> None:
         """Run `act` before or after the nth call of this name."""
         self._calls.append(_CallFault(f"a rival {when} {call}", call, nth, when, act))
 
-    def rival_at_operation(self, act: Callable[[], None], *, nth: int = 1) -> None:
+    def rival_at_operation(self, act: Callable[[], object], *, nth: int = 1) -> None:
         """Run `act` before the nth operation, in the midst of an apply."""
         self._at_operation(f"a rival at operation {nth}", None, nth, 1, act)
 
@@ -111,7 +113,7 @@ class Faults:
         matches: Callable[[Operation], bool] | None,
         nth: int,
         times: int,
-        act: Callable[[], None],
+        act: Callable[[], object],
     ) -> None:
         counter = iter(range(1, 1 << 30))
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import errno
+import functools
+import threading
 from collections.abc import Callable, Mapping
+from typing import Concatenate, ParamSpec, TypeVar
 
 from cni_route.address import AF_INET, AF_INET6, DEFAULT4, DEFAULT6, Address
 from cni_route.model import (
@@ -25,6 +28,22 @@ from tests.fakes.nexthops import Nexthops
 from tests.fakes.refused import Refused
 from tests.fakes.rules import LOCAL_TABLE, Rules
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _alone(
+    method: Callable[Concatenate[FakeNamespace, P], R],
+) -> Callable[Concatenate[FakeNamespace, P], R]:
+    """One at a time whatever the thread, as under the kernel's own lock (RTNL)."""
+
+    @functools.wraps(method)
+    def locked(self: FakeNamespace, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        with self.lock:
+            return method(self, *args, **kwargs)
+
+    return locked
+
 
 class FakeNamespace:
     """State and its changes; `descriptor` opens it, `inode` is its identity."""
@@ -33,6 +52,7 @@ class FakeNamespace:
         self.descriptor = descriptor
         self.inode = inode
         self.gone = False
+        self.lock = threading.RLock()
         self._links = Links()
         self._rules = Rules()
         self._nexthops = Nexthops()
@@ -43,18 +63,22 @@ class FakeNamespace:
 
     # ------------------------------------------------------------ reading
 
+    @_alone
     def links(self) -> Mapping[str, Link]:
         """Interfaces by name."""
         return self._links.snapshot()
 
+    @_alone
     def dump(self, table: int = MAIN_TABLE) -> tuple[KernelRoute, ...]:
         """A table's routes, IPv4 first, in the kernel's order under each key."""
         return (*self._fib4.dump(table), *self._fib6.dump(table))
 
+    @_alone
     def rules(self) -> tuple[PolicyRule, ...]:
         """Policy rules, IPv4 first, in their order."""
         return self._rules.dump()
 
+    @_alone
     def lookup(self, address: str | Address, source: str | Address = "") -> KernelRoute | None:
         """The route that carries a packet to `address`, None where there is none.
 
@@ -73,6 +97,7 @@ class FakeNamespace:
                 return found
         return None
 
+    @_alone
     def paths(self, address: str, source: str = "") -> list[Hop]:
         """The next hops, still alive, that a packet may take: any of them; [] for none."""
         route = self.lookup(address, source)
@@ -82,6 +107,7 @@ class FakeNamespace:
 
     # ------------------------------------------------------------ operations
 
+    @_alone
     def operate(self, operation: Operation) -> None:
         """Do one operation and tell the observers; raises Refused."""
         verb, subject = operation
@@ -113,18 +139,25 @@ class FakeNamespace:
         self._observers.append(lambda _: seen.append(self.lookup(address, source)))
         return seen
 
+    def parse(self, words: str) -> KernelRoute:
+        """The route that `ip route add WORDS` would write (text.py), with our interface indexes."""
+        return text.parse_route(words, self.links())
+
+    @_alone
     def route(self, words: str, verb: str = "add") -> KernelRoute:
         """`ip route VERB WORDS` by somebody else (proto boot unless given); raises Refused."""
         route = text.parse_route(words, self.links(), deletes=verb == "delete")
         self.operate(Operation(verb, route))  # type: ignore[arg-type]
         return route
 
+    @_alone
     def rule(self, words: str, verb: str = "add") -> PolicyRule:
         """`ip rule VERB WORDS` by somebody else; raises Refused."""
         rule = text.parse_rule(words)
         self.operate(Operation(verb, rule))  # type: ignore[arg-type]
         return rule
 
+    @_alone
     def nexthop(self, words: str) -> int:
         """`ip nexthop add WORDS`: id N [via A] dev D [onlink]; raises Refused."""
         identity, hop = text.parse_nexthop(words, self.links())
@@ -137,6 +170,7 @@ class FakeNamespace:
         self._nexthops.add(identity, hop)
         return identity
 
+    @_alone
     def remove_nexthop(self, identity: int) -> None:
         """`ip nexthop delete`: its routes go with it."""
         self._nexthops.remove(identity)
@@ -145,6 +179,7 @@ class FakeNamespace:
 
     # ------------------------------------------------------------ links and addresses
 
+    @_alone
     def add_link(self, name: str, *addresses: str, up: bool = True, link_local: bool = True) -> int:
         """A new interface with its addresses (`10.0.0.2/24`), by default up; its index."""
         link = self._links.add(name)
@@ -155,6 +190,7 @@ class FakeNamespace:
             self.add_address(name, address)
         return link.index
 
+    @_alone
     def remove_link(self, name: str) -> None:
         """Gone, with its addresses and everything that leaves by it."""
         link = self._links[name]
@@ -168,6 +204,7 @@ class FakeNamespace:
                 self._fib4.address_removed(link, address)
         self._links.remove(link)
 
+    @_alone
     def set_up(self, name: str) -> None:
         """Only what the kernel makes itself comes back: networks of the addresses."""
         link = self._links[name]
@@ -181,6 +218,7 @@ class FakeNamespace:
             self._fib6.address_added(link, address)
         self._configure6(link)
 
+    @_alone
     def set_down(self, name: str) -> None:
         """Its routes go without a word; so do its IPv6 addresses, but not its IPv4 ones."""
         link = self._links[name]
@@ -193,6 +231,7 @@ class FakeNamespace:
         for address in link.of_family(AF_INET6):
             link.addresses.remove(address)
 
+    @_alone
     def set_carrier(self, name: str, on: bool) -> None:
         """The far side comes or goes; routes stay, but for those by nexthop objects."""
         link = self._links[name]
@@ -201,6 +240,7 @@ class FakeNamespace:
             self._flush_nexthops(link)
         self._configure6(link)
 
+    @_alone
     def add_address(self, name: str, address: str) -> None:
         """`ip address add`, without duplicate address detection."""
         link = self._links[name]
@@ -209,6 +249,7 @@ class FakeNamespace:
         fib = self._fib4 if new.address.family == AF_INET else self._fib6
         fib.address_added(link, new)
 
+    @_alone
     def remove_address(self, name: str, address: str) -> None:
         """`ip address delete`; the last IPv4 one takes the link's IPv4 routes with it."""
         self._remove_address(self._links[name], text.parse_address(address))

@@ -8,7 +8,7 @@ generated, says why where it is left out.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from typing import TypeVar
 
@@ -23,10 +23,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from cni_route.address import Address
+from cni_route.address import Address, Prefix
 from cni_route.model import KernelRoute, Operation, PolicyRule, Verb
 from tests.contract.real_world import RealWorld
-from tests.contract.worlds import World, open_world, outcome
+from tests.contract.worlds import open_world, outcome
 from tests.fakes import text
 from tests.fakes.links import is_link_local
 from tests.fakes.namespace import FakeNamespace
@@ -35,7 +35,7 @@ from tests.kernel import shapes
 T = TypeVar("T")
 
 SOAK = os.environ.get("CNI_ROUTE_SOAK", "") not in ("", "0")
-EXAMPLES = int(os.environ.get("EX", "60"))
+EXAMPLES = int(os.environ.get("EX", 1500 if SOAK else 60))  # of which 4 a second
 STEPS = 25
 TABLES = (254, shapes.OTHER_TABLE)
 
@@ -70,15 +70,10 @@ class FakeVersusReal(RuleBasedStateMachine):
     def both(self, operation: Operation) -> None:
         """Send one operation to both; the outcome must be the same."""
         real, fake = (outcome(world.send(operation)) for world in self.worlds)
-        note(f"{operation.verb} {self.words(operation.subject)} -> {real}")
+        note(f"{operation.verb} {said(operation)} -> {real}")
         assert real[0] == fake[0], f"real {real}, fake {fake}: {operation}"
         if fake[1]:
             assert real[1].rstrip(".") == fake[1].rstrip("."), f"the words differ: {operation}"
-
-    def words(self, subject: KernelRoute | PolicyRule) -> str:
-        if isinstance(subject, PolicyRule):
-            return str(subject)
-        return f"{text.show(subject, {})} table {subject.key.table}"
 
     def indexes(self) -> dict[str, int]:
         links = self.fake.table.links().items()
@@ -115,7 +110,7 @@ class FakeVersusReal(RuleBasedStateMachine):
         for _ in range(count):
             route = self.any_route(data)
             operations.append(Operation(data.draw(shapes.VERBS), route))
-            note(f"{operations[-1].verb} {self.words(route)}")
+            note(f"in a batch: {operations[-1].verb} {said(operations[-1])}")
         real, fake = (
             [(operations.index(r.operation), r.errno) for r in world.send(*operations)]
             for world in self.worlds
@@ -202,8 +197,8 @@ class FakeVersusReal(RuleBasedStateMachine):
     @invariant()
     def both_show_the_same(self) -> None:
         for table in TABLES:
-            real, fake = (shown(world, table) for world in self.worlds)
-            assert real == fake, f"table {table}\nreal {real}\nfake {fake}"
+            real, fake = (by_destination(world.table.dump(table)) for world in self.worlds)
+            assert real == fake, f"table {table}\nreal {words(real)}\nfake {words(fake)}"
         real_links, fake_links = (dict(world.table.links()) for world in self.worlds)
         assert real_links == fake_links
         assert self.real.table.rules() == self.fake.table.rules()
@@ -218,16 +213,30 @@ def succeeds(act: Callable[[T], object], argument: T) -> bool:
     return True
 
 
-def shown(world: World, table: int) -> dict[str, list[str]]:
+def said(operation: Operation) -> str:
+    """What an operation is about, in words."""
+    if isinstance(operation.subject, PolicyRule):
+        return str(operation.subject)
+    return f"{text.show(operation.subject, {})} table {operation.subject.key.table}"
+
+
+Listed = dict[tuple[Prefix, "Prefix | None"], list[KernelRoute]]
+
+
+def by_destination(routes: Iterable[KernelRoute]) -> Listed:
     """Each destination's routes in their order.
 
     The order of destinations is left out: the seam promises none.
     """
-    by_destination: dict[str, list[str]] = {}
-    for route in world.table.dump(table):
-        words = text.show(route, {})
-        by_destination.setdefault(f"{route.key.dst} from {route.source}", []).append(words)
-    return by_destination
+    listed: Listed = {}
+    for route in routes:
+        listed.setdefault((route.key.dst, route.source), []).append(route)
+    return listed
+
+
+def words(listed: Listed) -> list[str]:
+    """The routes as `ip route` would show them, devices by index."""
+    return [text.show(route, {}) for routes in listed.values() for route in routes]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="not root: no network namespace can be made")
