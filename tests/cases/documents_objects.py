@@ -15,6 +15,13 @@ spec: {clusterIPs: [10.0.0.1, x, 5]}
 ! t.yaml: spec.clusterIPs[1]: 'x' is not an IP address
 ! t.yaml: spec.clusterIPs[2]: must be a string, not the number 5; put it in quotes
 
+## service-address-in-both-places
+apiVersion: v1
+kind: Service
+metadata: {name: a}
+spec: {clusterIP: x, clusterIPs: [x]}
+! t.yaml: spec.clusterIPs[0]: 'x' is not an IP address
+
 ## service-addresses-string
 apiVersion: v1
 kind: Service

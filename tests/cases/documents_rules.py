@@ -103,6 +103,10 @@ dev-colon: {dst: 10.0.0.0/8, dev: 'eth1:0'}
   .dev: 'eth1:0' is not a NIC's name; it has no blanks, '/' or ':', like eth1
 dev-blank: {dst: 10.0.0.0/8, dev: eth 1}
   .dev: 'eth 1' is not a NIC's name; it has no blanks, '/' or ':', like eth1
+dev-tab: {dst: 10.0.0.0/8, dev: "eth\t1"}
+  .dev: 'eth\t1' is not a NIC's name; it has no blanks, '/' or ':', like eth1
+dev-blank-of-latin-1: {dst: 10.0.0.0/8, dev: "eth\_1"}
+  .dev: 'eth\xa01' is not a NIC's name; it has no blanks, '/' or ':', like eth1
 dev-dot: {dst: 10.0.0.0/8, dev: .}
   .dev: '.' is not a NIC's name; it has no blanks, '/' or ':', like eth1
 dev-dots: {dst: 10.0.0.0/8, dev: ..}

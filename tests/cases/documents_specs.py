@@ -43,6 +43,8 @@ route-and-svc-in-document-order: {svc: [{namespace: a}], route: [{dst: 10.0.0.1/
   spec.route[0].dst: '10.0.0.1/8' has host bits set; did you mean 10.0.0.0/8?
 gate-number: {feature_gate: {a: 1}}
   spec.feature_gate.a: must be a string, not the number 1; put it in quotes
+gate-name-odd: {feature_gate: {"a\nb": 1}}
+  spec.feature_gate.'a\nb': must be a string, not the number 1; put it in quotes
 gate-list: {feature_gate: [a]}
   spec.feature_gate: must be a mapping of strings, not a list
 gate-key: {feature_gate: {~: x, b: true}}

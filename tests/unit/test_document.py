@@ -138,6 +138,18 @@ def test_a_document_has_a_number_only_beside_others() -> None:
     assert str(beside[0]) == f"{SOURCE}[3]: {message}"
 
 
+@pytest.mark.parametrize("path", ["uid", "name"])
+def test_half_a_character_is_no_text(path: str) -> None:
+    """JSON can hold one half of a surrogate pair, but no file and no kernel can."""
+    metadata = {"name": "a", path: "\ud800"}
+    parsed = parse(
+        [{"apiVersion": "k8s.ovn.org/v1", "kind": "Route", "metadata": metadata}], SOURCE
+    )
+    assert [str(problem) for problem in parsed.every_problem()] == [
+        f"{SOURCE}: metadata.{path}: '\\ud800' holds half a character; write it as text"
+    ]
+
+
 def test_nothing_is_no_problem() -> None:
     assert read("") == Parsed()
     assert read("# nothing\n---\n") == Parsed()
