@@ -121,14 +121,15 @@ def reconcile(
         work = _Pass(known or record, view, sandboxes, options, memory)
         if not work.is_due():
             return work.outcome()
-        table = kernel.open(namespace)
         try:
-            work.run(table)
+            table = kernel.open(namespace)
+            try:
+                work.run(table)
+            finally:
+                table.close()
         except BaseException:
-            memory.doubt()
+            memory.doubt()  # what was resolved by now has not been written
             raise
-        finally:
-            table.close()
         return work.outcome()
 
 

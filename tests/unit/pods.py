@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from cni_route.address import Address, Prefix
@@ -53,11 +55,22 @@ class FakePod:
             Record("pod1", "/netns", self.ns.inode, "default", "web", "uid-1", attachments)
         )
         self.memory = Memory()
+        self.last = EMPTY  # the view of the last pass
+
+    @contextmanager
+    def closed(self) -> Iterator[None]:
+        """Its namespace cannot be opened meanwhile."""
+        descriptor, self.ns.descriptor = self.ns.descriptor, -1
+        try:
+            yield
+        finally:
+            self.ns.descriptor = descriptor
 
     def go(
         self, view: View = EMPTY, options: Options = DEFAULTS, *, fresh: bool = False
     ) -> Outcome:
         """One pass; `fresh` forgets what the last one remembered, as a restart does."""
+        self.last = view
         if fresh:
             self.memory = Memory()
         record = self.sandboxes.load("pod1")

@@ -248,6 +248,14 @@ def test_a_removed_sandbox_does_not_come_back(pod: FakePod) -> None:
     assert pod.sandboxes.load("pod1") is None
 
 
+def test_a_change_is_not_forgotten_when_the_namespace_could_not_be_opened(pod: FakePod) -> None:
+    pod.go(EMPTY)
+    with pytest.raises(OSError, match="Bad file descriptor"), pod.closed():
+        pod.go(view_of(rule("172.16.0.0/16")))
+    pod.go(pod.last)
+    assert pod.routes(114) == ["172.16.0.0/16 dev eth1 proto 114"]
+
+
 def test_a_dry_pass_plans_and_writes_nothing(pod: FakePod) -> None:
     outcome = pod.go(view_of(rule("default", via="10.124.2.1")), Options(dry=True))
     assert [op.verb for op in outcome.planned] == ["append", "replace"]
