@@ -334,8 +334,13 @@ class _Pass:
 
     def _remember_applied(self) -> None:
         applied = self.memory.applied()
-        if not self.dry and applied != self.record.applied:
-            self._save(self.record._replace(applied=applied))
+        if self.dry or applied is self.record.applied:
+            return
+        record = self.record._replace(applied=applied)
+        if applied == self.record.applied:
+            self.record = record  # the same keys, but the objects that all pods share
+        else:
+            self._save(record)
 
     def _save(self, record: Record) -> bool:
         try:
