@@ -108,6 +108,11 @@ def test_rules_of_the_short_form_know_where_they_stand(text: str, paths: list[st
     assert [rule.path for rule in read(text).routes[0].rules] == paths
 
 
+def test_problems_of_the_short_form_stand_in_the_documents_order() -> None:
+    (route,) = read("{svc: x, dev: eth1}\n---\nrules: 5\n---\n[{svc: y, dev: eth1}]").routes
+    assert [problem.document for problem in route.problems] == [1, 2, 3]
+
+
 @pytest.mark.parametrize(
     ("source", "name"),
     [

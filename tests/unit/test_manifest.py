@@ -162,6 +162,10 @@ def test_what_a_text_holds(text: str, documents: list[object]) -> None:
         ),
         ("a: *x", "line 1, column 4: no value before this place has the anchor 'x'"),
         ("a: &x [*x]", "line 1, column 8: no value before this place has the anchor 'x'"),
+        (
+            "a: &x 1\nb: &x [*x]",
+            "line 2, column 8: no value before this place has the anchor 'x'",
+        ),
         ("a: &x 1\n---\nb: *x", "line 3, column 4: no value before this place has the anchor 'x'"),
         ("? [a]\n: b", "line 1, column 3: a key must be a string, not a list or mapping"),
         ("a: &x []\n*x : b", "line 2, column 1: a key must be a string, not a list or mapping"),
@@ -189,6 +193,7 @@ def test_what_is_wrong_with_a_text(text: str, sentence: str) -> None:
     [
         ('{"a": 1,\n}', "line "),
         ('{"a": [1, 2,]}', "line 1, column "),
+        ('\ufeff{"a": 1,}', "line 1, column "),
         (
             "{a: 1}",
             "line 1, column 2: is not JSON: expecting property name enclosed in double quotes",
