@@ -64,6 +64,7 @@ class Loop:
         self._dirty: dict[str, None] = {}  # in the order in which they were marked
         self._agenda: Agenda[tuple[str, str]] = Agenda()  # (container id, why)
         self._adds = 0  # ADDs that are being made
+        self._busy = False  # a batch is in hand
         self._complete = False
         self._paused = paused
         self._cleaned = False
@@ -126,6 +127,13 @@ class Loop:
         with self._work:
             if container_id in self._pods:
                 self._mark((container_id,))
+
+    def rest(self, seconds: float) -> None:
+        """Wait until nothing is to be done for any pod, so long at most."""
+        with self._work:
+            self._work.wait_for(
+                lambda: self._stopped or not (self._busy or self._dirty or self._adds), seconds
+            )
 
     def knows(self, container_id: str) -> bool:
         """Whether the sandbox is among those that are looked after."""
@@ -219,6 +227,7 @@ class Loop:
     def _next(self) -> list[Pod] | None:
         """The pods that are dirty or due, waited for; None: stop."""
         with self._work:
+            self._busy = False
             while not self._stopped:
                 now = time.monotonic()
                 for container_id, why in self._agenda.take(now):
@@ -226,7 +235,9 @@ class Loop:
                 if self._dirty:
                     batch = [self._pods[key] for key in self._dirty]
                     self._dirty.clear()
+                    self._busy = True
                     return batch
+                self._work.notify_all()  # whoever waits for this rest
                 when = self._agenda.next()
                 self._work.wait(None if when is None else when - now)
             return None

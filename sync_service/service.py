@@ -14,6 +14,7 @@ import os
 import queue
 import resource
 import signal
+import sys
 from collections.abc import Callable, Set
 from types import FrameType
 
@@ -63,12 +64,6 @@ class Service:
         self._store = Store(self._see, _log.warning)
         self._collector = Collector(self._store)
         self._snapshot = Snapshot(settings.state_dir, _facts(settings), _log.warning)
-        self._keeper = Keeper(
-            self._snapshot,
-            self._store,
-            lambda: self._settings.snapshot_interval,
-            lambda: self._collector.whole,
-        )
 
     # ------------------------------------------------------------ the whole life
 
@@ -116,6 +111,13 @@ class Service:
             options,
             paused=settings.paused,
             forgotten=self._forgotten,
+        )
+        self._keeper = Keeper(
+            self._snapshot,
+            self._store,
+            lambda: self._settings.snapshot_interval,
+            lambda: self._collector.whole,
+            self._loop.rest,
         )
         self._discovery = Discovery(
             self._sandboxes,
@@ -284,8 +286,10 @@ def _json(body: dict[str, object]) -> Answer:
 
 
 def _make_room() -> None:
-    """A node's pods at once need more descriptors than the usual soft limit allows."""
+    """Limits and habits of the interpreter, made for a daemon with one busy thread."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # a node's pods, all at once
+    # a pass makes some 30 system calls, and after each waits so long for a thread that computes
+    sys.setswitchinterval(0.0005)
     # what lives here for long is made of tuples and never of cycles: look for those seldom
     gc.set_threshold(50_000, 20, 100)

@@ -105,11 +105,13 @@ class Keeper:
         store: Store,
         interval: Callable[[], float],
         well: Callable[[], bool],
+        rest: Callable[[float], None] = lambda _seconds: None,
     ) -> None:
         self._snapshot = snapshot
         self._store = store
         self._interval = interval
         self._well = well  # whether the source is: only then an unchanged picture is fresh
+        self._rest = rest  # waits until pods have what the picture wants: that goes first
         self._stopped = False
         self._written: View | None = None
 
@@ -120,6 +122,7 @@ class Keeper:
             if self._stopped:
                 break
             if due or (self._store.complete and self._well()):
+                self._rest(self._interval())
                 began = time.monotonic()
                 self._write()
                 pause = min(self._interval(), _SHARE * (time.monotonic() - began))

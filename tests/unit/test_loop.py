@@ -375,6 +375,21 @@ def test_a_look_does_first_what_is_pending(node: Node) -> None:
     assert seen.state == "ok"
 
 
+def test_who_can_wait_waits_until_nothing_is_to_be_done(node: Node) -> None:
+    node.add("a")
+    node.see(view_of(rule(RULE)))
+    began = time.monotonic()
+    node.loop.rest(0.05)
+    assert time.monotonic() - began >= 0.05, "a pod is dirty, and nobody is at it"
+    thread = threading.Thread(target=node.loop.run)
+    thread.start()
+    node.loop.rest(DEADLINE)
+    assert node.own("a") == [OWN]
+    node.loop.stop()
+    thread.join(DEADLINE)
+    node.loop.rest(DEADLINE)
+
+
 def test_stop_leaves_all_routes_and_ends_behind_the_pod_in_hand(node: Node) -> None:
     for name in "abc":
         node.add(name)
