@@ -15,7 +15,8 @@ from cni_route.model import KernelRoute, Key, Link, Pod, Verdict
 from cni_route.plan import table_of
 from cni_route.record import Displaced, Record
 from cni_route.refused import Meaning
-from cni_route.resolve import Nic, Resolution, Shape, Terms, gateways_of, nics_of, resolve, shape_of
+from cni_route.resolve import gateways_of, nics_of, resolve, shape_of
+from cni_route.shape import Nic, Resolution, Shape, Terms
 from cni_route.view import EMPTY, View
 
 Routes = Mapping[Key, tuple[KernelRoute, ...]]

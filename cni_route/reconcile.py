@@ -29,8 +29,8 @@ from cni_route.model import (
 from cni_route.plan import Situation, Steps, plan
 from cni_route.record import Displaced, Record
 from cni_route.refused import STALE, Meaning, meaning
-from cni_route.resolve import Terms
 from cni_route.sandbox import Sandboxes
+from cni_route.shape import Terms
 from cni_route.view import View
 
 _ROUNDS = 5  # looks at the table in one pass; what is not settled by then waits for the next

@@ -13,7 +13,6 @@ from typing import NamedTuple
 from cni_route.address import AF_INET, AF_INET6, Address
 from cni_route.filter import YES, Decision, decide
 from cni_route.model import (
-    OWN_PROTOCOL,
     SCOPE_LINK,
     SCOPE_UNIVERSE,
     TYPE_UNICAST,
@@ -28,57 +27,10 @@ from cni_route.model import (
     Verdict,
     Want,
 )
+from cni_route.shape import Nic, Resolution, Shape, Terms
 from cni_route.view import NO_RULES, Candidate, Compiled, View, compile_own
 
 _MOST_REMEMBERED = 1024  # resolutions of a view; pods of a node have few shapes
-
-
-class Nic(NamedTuple):
-    """What resolving asks of an interface; gateways are those that it already has."""
-
-    ifindex: int
-    up: bool
-    ipv4: bool
-    ipv6: bool
-    gateway4: Address | None = None
-    gateway6: Address | None = None
-
-    def has_family(self, family: int) -> bool:
-        """Whether it has an address of the family."""
-        return self.ipv4 if family == AF_INET else self.ipv6
-
-    def gateway(self, family: int) -> Address | None:
-        """For `via: auto`."""
-        return self.gateway4 if family == AF_INET else self.gateway6
-
-
-class Terms(NamedTuple):
-    """What else it is resolved by: the rules of the plugin's configuration, and how to write."""
-
-    own_rules: tuple[Rule, ...] = ()
-    paused: bool = False  # nothing is written: what would be applied is only observed
-    protocol: int = OWN_PROTOCOL
-
-
-class Shape(NamedTuple):
-    """All that a resolution depends on besides the view: pods of one shape share it."""
-
-    nics: tuple[tuple[str, Nic], ...]
-    decisions: tuple[Decision, ...]  # of the view's filters, in their order
-    terms: Terms = Terms()
-
-
-class Resolution(NamedTuple):
-    """What became of all rules in pods of one shape; shared, so never changed.
-
-    `wanted` has None for a key that a rule claims but cannot have just now (its link is down):
-    nothing is written there, and nothing given back. `said`: the verdicts by key, under None
-    those of rules without a destination. `applied`: the keys of `wanted` that have a route.
-    """
-
-    wanted: Mapping[Key, KernelRoute | None] = {}
-    said: Mapping[Key | None, tuple[Verdict, ...]] = {}
-    applied: frozenset[Key] = frozenset()
 
 
 def shape_of(view: View, pod: Pod, nics: tuple[tuple[str, Nic], ...], terms: Terms) -> Shape:
@@ -323,4 +275,4 @@ def _beaten(candidate: Candidate, winner: Candidate) -> Verdict:
     return _say(candidate.applied, "conflict", "Conflict", f"{owner} wins {candidate.applied.dst}")
 
 
-__all__ = ["Nic", "Resolution", "Shape", "Terms", "gateways_of", "nics_of", "resolve", "shape_of"]
+__all__ = ["gateways_of", "nics_of", "resolve", "shape_of"]

@@ -8,7 +8,7 @@ key, however many rules there are.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 from weakref import ref
 
 from cni_route.address import Address, Prefix
@@ -26,10 +26,8 @@ from cni_route.model import (
     Workload,
     key_of,
 )
+from cni_route.shape import Resolution, Shape
 from cni_route.untrusted import BadValue, Reader
-
-if TYPE_CHECKING:
-    from cni_route.resolve import Resolution, Shape
 
 SNAPSHOT_VERSION = 1
 READABLE_SNAPSHOTS = (1,)

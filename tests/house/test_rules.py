@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -68,3 +69,29 @@ def tracked_files() -> list[Path]:
     if done.returncode == 0:
         return [ROOT / name for name in done.stdout.decode().split("\0") if name]
     return modules(*PACKAGES, "tests")
+
+
+def test_the_core_imports_the_standard_library_only() -> None:
+    allowed = sys.stdlib_module_names | {"cni_route", "cni_route_alone"}
+    strange = [
+        f"{path.relative_to(ROOT)} {name}"
+        for path in modules("cni_route")
+        for node in ast.walk(ast.parse(path.read_text()))
+        for name in _imported(node)
+        if name.partition(".")[0] not in allowed
+    ]
+    assert strange == []
+
+
+def test_the_plugins_fast_path_imports_only_what_is_built_in() -> None:
+    tree = ast.parse((ROOT / "cni_route/cni/client.py").read_text())
+    at_start = [name for node in tree.body for name in _imported(node)]
+    assert at_start == ["_socket", "posix", "sys"]
+
+
+def _imported(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom):
+        return [node.module or ""]
+    return []
