@@ -101,6 +101,7 @@ def answer(environment: dict[str, str], stdin: bytes, socket: str, state_dir: st
         not_ready=snapshot.trouble and f"the service does not answer, and {snapshot.trouble}",
         agent=snapshot.agent,
         alone=True,
+        protocol=snapshot.protocol,
     )
     return handle(Call(environment, stdin), context)
 

@@ -56,12 +56,21 @@ def check_wanted(done: Outcome, looked: Outcome) -> list[CniError]:
     return _gone([key for key in _planned(looked) if key not in reported])
 
 
-def check_applied(record: Record, looked: Outcome) -> list[CniError]:
-    """Alone: what was there at the end of the last pass must still be there."""
+def check_applied(record: Record, looked: Outcome, own: int) -> list[CniError]:
+    """Alone: under each key that had its route, there must be one still.
+
+    Ours counts however it looks: the snapshot may be older than the pod. Where only another's is
+    left, the snapshot's word is the best there is on whether it is as good as ours.
+    """
     if looked.error:
         return [CniError(Code.PASS, looked.error)]
     planned = _planned(looked)
-    return _gone([k for k in record.applied if k in planned or not looked.actual_by_key.get(k)])
+    gone = []
+    for key in record.applied:
+        routes = looked.actual_by_key.get(key, ())
+        if not any(r.protocol == own for r in routes) and (not routes or key in planned):
+            gone.append(key)
+    return _gone(gone)
 
 
 def _planned(outcome: Outcome) -> list[Key]:

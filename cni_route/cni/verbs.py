@@ -16,6 +16,7 @@ from cni_route.cni.judge import SHOWN, check_applied, check_wanted, faults, summ
 from cni_route.cni.protocol import CniError, Code, Request
 from cni_route.cni.settings import Settings
 from cni_route.document_fields import quote
+from cni_route.model import OWN_PROTOCOL
 from cni_route.record import Attachment, Record
 from cni_route.sandbox import NamespaceError, Sandboxes, check_namespace, open_namespace, valid_id
 
@@ -49,7 +50,7 @@ class Context(NamedTuple):
     pod); None: not known. `forget(container_id)`: its record is gone. `not_ready`: a sentence
     where there is nothing to decide an ADD by, empty where there is. `agent`: namespace and name
     of the DaemonSet whose pods pass unasked. `log` gets sentences and never raises. `alone`:
-    there is no service, which would mend later what is left open now.
+    there is no service, which would mend later what is left open now. `protocol` marks our routes.
     """
 
     sandboxes: Sandboxes
@@ -60,6 +61,7 @@ class Context(NamedTuple):
     not_ready: str = ""
     agent: tuple[str, str] = ("", "")
     alone: bool = False
+    protocol: int = OWN_PROTOCOL
 
 
 class _Work(NamedTuple):
@@ -273,7 +275,8 @@ def _check_table(work: _Work, record: Record | None, descriptor: int) -> list[Cn
     if context.alone:
         if record is None:
             return []
-        return check_applied(record, context.pass_over(record, descriptor, True))
+        looked = context.pass_over(record, descriptor, True)
+        return check_applied(record, looked, context.protocol)
     if record is None:
         gateways = result.gateways(result.previous(request.config), request.ifname)
         found = Attachment(request.name, request.ifname, gateways, work.settings.rules)

@@ -14,7 +14,7 @@ from typing import Any
 from cni_route.cni.verbs import Answer, Call, Context, handle
 from cni_route.model import Pod
 from cni_route.reconcile import DEFAULTS, Outcome, reconcile
-from cni_route.record import Record
+from cni_route.record import Attachment, Record
 from cni_route.view import EMPTY, View
 from tests.kernel.namespaces import Namespace
 from tests.unit.pods import FakePod
@@ -115,3 +115,13 @@ class Site:
         found = self.sandboxes.load("pod1")
         assert found is not None
         return found
+
+    def attach(self, container_id: str, *attachments: tuple[str, str]) -> None:
+        """Record a sandbox with these (network, ifname)."""
+        made = tuple(Attachment(network, ifname) for network, ifname in attachments)
+        self.sandboxes.save(Record(container_id, "/n", 7, attachments=made))
+
+    def attachments(self, container_id: str) -> list[tuple[str, str]] | None:
+        """(network, ifname) of each attachment in a record, None without one."""
+        found = self.sandboxes.load(container_id)
+        return None if found is None else [(a.network, a.ifname) for a in found.attachments]
