@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from cni_route.document_fields import Wrong, quote, text
 
 __all__ = [
@@ -32,24 +34,22 @@ def is_subdomain(name: str) -> bool:
 
 def label_name(value: object) -> str:
     """The name of a Namespace or Service."""
-    name = _present(value)
-    if is_label(name):
-        return name
-    raise Wrong(
-        f"{quote(name)} is not a name; write at most 63 of a-z, 0-9 and '-', "
-        "with a letter or digit at both ends"
-    )
+    return _name(value, is_label, "63 of a-z, 0-9 and '-', with a letter or digit at both ends")
 
 
 def subdomain(value: object) -> str:
     """The name of any other object."""
-    name = _present(value)
-    if is_subdomain(name):
-        return name
-    raise Wrong(
-        f"{quote(name)} is not a name; write at most 253 of a-z, 0-9, '-' and '.', "
-        "with a letter or digit at both ends of each part"
-    )
+    made_of = "253 of a-z, 0-9, '-' and '.', with a letter or digit at both ends of each part"
+    return _name(value, is_subdomain, made_of)
+
+
+def _name(value: object, is_right: Callable[[str], bool], made_of: str) -> str:
+    name = text(value)
+    if not name:
+        raise Wrong("is empty; write a name")
+    if not is_right(name):
+        raise Wrong(f"{quote(name)} is not a name; write at most {made_of}")
+    return name
 
 
 def label_key(value: object) -> str:
@@ -89,13 +89,6 @@ def device(value: object) -> str:
 
 
 _NO_DEVICE = frozenset(b"\0\t\n\v\f\r /:\xa0")
-
-
-def _present(value: object) -> str:
-    name = text(value)
-    if not name:
-        raise Wrong("is empty; write a name")
-    return name
 
 
 def _is_made_of(part: str, inside: frozenset[str], ends: frozenset[str]) -> bool:
