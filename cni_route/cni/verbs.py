@@ -139,8 +139,7 @@ def _log_file(stdin: bytes) -> str:
 
 def _add(work: _Work) -> bytes:
     request, context = work.request, work.context
-    previous = result.previous(request.config)
-    printed = result.handed_on(previous, request.version)
+    printed = result.handed_on(result.previous(request.config), request.version)
     if len(printed) > MAX_ANSWER:
         raise CniError(Code.DECODE, f"prevResult is over the bound of {MAX_ANSWER} bytes")
     if _is_agent(request, context.agent):
@@ -148,17 +147,11 @@ def _add(work: _Work) -> bytes:
         return printed
     with _namespace(work) as descriptor:
         if descriptor is not None:
-            attachment = Attachment(
-                request.name,
-                request.ifname,
-                result.gateways(previous, request.ifname),
-                work.settings.rules,
-            )
-            _bring_up(work, attachment, descriptor)
+            _bring_up(work, descriptor)
     return printed
 
 
-def _bring_up(work: _Work, attachment: Attachment, descriptor: int) -> None:
+def _bring_up(work: _Work, descriptor: int) -> None:
     """Record the sandbox and give it its routes."""
     context = work.context
     if context.not_ready:
@@ -168,7 +161,7 @@ def _bring_up(work: _Work, attachment: Attachment, descriptor: int) -> None:
         if pod is not None and pod.host_network:
             work.log("passes: the pod is on the host's network")
             return
-        record = _remember(work, attachment, descriptor)
+        record = _remember(work, descriptor)
         outcome = context.pass_over(record, descriptor, False)
     except Exception as error:
         work.bear([_fault(error)])
@@ -177,13 +170,15 @@ def _bring_up(work: _Work, attachment: Attachment, descriptor: int) -> None:
     work.bear(faults(outcome))
 
 
-def _remember(work: _Work, attachment: Attachment, descriptor: int) -> Record:
-    request = work.request
-    namespace, name, uid = _pod_of(request)
+def _remember(work: _Work, descriptor: int) -> Record:
+    """The sandbox's record with what this call says of it, written."""
+    request, own = work.request, work.settings
     inode = os.fstat(descriptor).st_ino
-    found = Record(request.container_id, request.netns, inode, namespace, name, uid)
+    found = Record(request.container_id, request.netns, inode, *_pod_of(request))
+    gateways = result.gateways(result.previous(request.config), request.ifname)
+    attachment = Attachment(request.name, request.ifname, gateways, own.rules)
     try:
-        return attach(work.context.sandboxes, found, attachment, work.settings.timeout_seconds)
+        return attach(work.context.sandboxes, found, attachment, own.timeout_seconds)
     except OSError as error:
         raise CniError(Code.RECORD, f"the sandbox's record: {_words(error)}") from None
 
@@ -227,8 +222,8 @@ def _pod_of(request: Request) -> tuple[str, str, str]:
 def _is_agent(request: Request, agent: tuple[str, str]) -> bool:
     """Whether it is a pod of the agent's DaemonSet: were it to wait for the agent, both would."""
     namespace, name, _ = _pod_of(request)
-    head, dash, tail = name.rpartition("-")
-    return (namespace, head) == agent and bool(dash) and len(tail) == _SUFFIX and tail.isalnum()
+    head, _, tail = name.rpartition("-")
+    return (namespace, head) == agent and head != "" and len(tail) == _SUFFIX and tail.isalnum()
 
 
 # ---------------------------------------------------------------- the other verbs
@@ -271,16 +266,14 @@ def _check(work: _Work) -> bytes:
 
 def _check_table(work: _Work, record: Record | None, descriptor: int) -> list[CniError]:
     """Judge the kernel against what is wanted now, or alone by what was there."""
-    context, request = work.context, work.request
+    context = work.context
     if context.alone:
         if record is None:
             return []
         looked = context.pass_over(record, descriptor, True)
         return check_applied(record, looked, context.protocol)
     if record is None:
-        gateways = result.gateways(result.previous(request.config), request.ifname)
-        found = Attachment(request.name, request.ifname, gateways, work.settings.rules)
-        record = _remember(work, found, descriptor)
+        record = _remember(work, descriptor)
     done = context.pass_over(record, descriptor, False)
     looked = context.pass_over(record, descriptor, True)
     return check_wanted(done, looked) + faults(done)
@@ -292,7 +285,10 @@ def _gc(work: _Work) -> bytes:
         work.log("nothing is cleaned: the request has no usable cni.dev/valid-attachments")
         return b""
     context = work.context
-    troubles = collect(context.sandboxes, work.request.name, valid, context.forget)
+    try:
+        troubles = collect(context.sandboxes, work.request.name, valid, context.forget)
+    except OSError as error:
+        troubles = [_words(error)]
     if troubles:
         raise CniError(Code.IO, f"records stay for now: {'; '.join(troubles[:SHOWN])}")
     return b""

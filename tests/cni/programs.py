@@ -54,6 +54,7 @@ class Programs:
         verb: str,
         stdin: dict[str, Any] | bytes | None = None,
         program: str = "cni-route",
+        /,
         **variables: str,
     ) -> Done:
         """One call; `stdin` is laid over GOOD; a variable '-' is one that is not there.

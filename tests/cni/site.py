@@ -67,6 +67,7 @@ class Site:
         verb: str,
         stdin: dict[str, Any] | bytes | None = None,
         descriptor: int | None = None,
+        /,
         **variables: str,
     ) -> Answer:
         """One call; `stdin` is laid over GOOD; a variable '-' is one that is not there."""

@@ -124,7 +124,12 @@ def test_alone_it_displaces_as_the_service_does(programs: Programs, netns: Names
 def test_what_else_the_service_left_in_the_snapshot(programs: Programs, netns: Namespace) -> None:
     """Its protocol numbers, its own pods, the pods of the host's network."""
     pods = [Pod("default", "host", "uid-2", host_network=True)]
-    facts = {"agent": "infra/cni-route", "protocol": 120, "backupProtocol": 121, "pods": pods}
+    facts: dict[str, Any] = {
+        "agent": "infra/cni-route",
+        "protocol": 120,
+        "backupProtocol": 121,
+        "pods": pods,
+    }
     write_snapshot(programs, rule("172.16.0.0/16"), **facts)
     for arguments in (
         "K8S_POD_NAMESPACE=infra;K8S_POD_NAME=cni-route-abcde",

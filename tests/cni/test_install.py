@@ -49,7 +49,7 @@ def state(folder: Path) -> dict[str, tuple[int, int, int]]:
 def refused(folder: Path | str, **more: str) -> str:
     """The sentence of an installation that fails."""
     with pytest.raises(InstallError) as raised:
-        install(str(folder), **more)  # type: ignore[arg-type]
+        install(str(folder), **more)
     return str(raised.value)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -185,6 +186,15 @@ def test_gc_goes_on_after_an_error_and_tells_it(site: Site) -> None:
     assert code == 5
     assert sentence.startswith("records stay for now: b: another writer keeps ")
     assert list(everything(site)) == ["b"]
+
+
+def test_gc_without_a_disk(site: Site, tmp_path: Path) -> None:
+    shutil.rmtree(tmp_path / "sandboxes")
+    assert site.result("GC", {"cni.dev/valid-attachments": []}) is None
+    (tmp_path / "sandboxes").touch()
+    code, sentence = site.error("GC", {"cni.dev/valid-attachments": []})
+    assert code == 5
+    assert sentence.endswith("sandboxes: Not a directory")
 
 
 def test_gc_needs_no_lock_of_what_stays(site: Site) -> None:

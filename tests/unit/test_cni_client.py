@@ -74,8 +74,8 @@ def test_own_keys(stdin: bytes, found: tuple[str, int]) -> None:
 
 def document(rng: random.Random, escapes: bool, depth: int = 0) -> Any:
     """Random JSON in which our keys and what could be mistaken for them abound."""
-    names = ("socket", "timeoutMs", "a", "x{", "socketPath", "", "ä")
-    values = ("/run/s", "socket", "timeoutMs", "}", "{", "[", ":", "5", "ä")
+    names: tuple[str, ...] = ("socket", "timeoutMs", "a", "x{", "socketPath", "", "ä")
+    values: tuple[str, ...] = ("/run/s", "socket", "timeoutMs", "}", "{", "[", ":", "5", "ä")
     if escapes:
         names += ('"', "\\", "\n")
         values += ('q"', "\\u0073ocket")

@@ -28,13 +28,13 @@ ENVIRONMENT = {
 SINCE = {"CHECK": "0.4.0", "GC": "1.1.0", "STATUS": "1.1.0"}
 
 
-def read(verb: str, stdin: bytes = json.dumps(GOOD).encode(), **variables: str) -> Request:
+def read(verb: str, stdin: bytes = json.dumps(GOOD).encode(), /, **variables: str) -> Request:
     """Read a call; a variable '-' is one that is not there."""
     environment = {"CNI_COMMAND": verb, **ENVIRONMENT, **variables}
     return read_request({n: v for n, v in environment.items() if v != "-"}, stdin)
 
 
-def refused(verb: str, stdin: bytes = json.dumps(GOOD).encode(), **variables: str) -> CniError:
+def refused(verb: str, stdin: bytes = json.dumps(GOOD).encode(), /, **variables: str) -> CniError:
     """The error that a call gets."""
     with pytest.raises(CniError) as raised:
         read(verb, stdin, **variables)

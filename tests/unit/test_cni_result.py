@@ -10,7 +10,7 @@ import pytest
 from cni_route.cni.protocol import VERSIONS
 from cni_route.cni.result import gateways, handed_on
 
-OLD = {
+OLD: dict[str, Any] = {
     "cniVersion": "0.2.0",
     "ip4": {
         "ip": "10.0.0.5/24",
@@ -21,7 +21,7 @@ OLD = {
     "dns": {"nameservers": ["10.86.0.10"]},
 }
 # As Calico gives it: a host interface first, a /32, host bits in a route's destination.
-CALICO = {
+CALICO: dict[str, Any] = {
     "cniVersion": "0.3.1",
     "interfaces": [
         {"name": "cali123"},
@@ -31,7 +31,7 @@ CALICO = {
     "routes": [{"dst": "10.244.174.129/26"}],
     "dns": {},
 }
-NEW = {
+NEW: dict[str, Any] = {
     "cniVersion": "1.1.0",
     "interfaces": [
         {"name": "br0", "mac": "02:00:00:00:00:01"},
@@ -44,7 +44,7 @@ NEW = {
     "routes": [{"dst": "0.0.0.0/0", "gw": "10.1.0.1", "mtu": 1400, "priority": 5, "table": 7}],
     "dns": {},
 }
-RESULTS = dict.fromkeys(VERSIONS[:2], OLD)
+RESULTS: dict[str, dict[str, Any]] = dict.fromkeys(VERSIONS[:2], OLD)
 RESULTS |= dict.fromkeys(VERSIONS[2:5], CALICO)
 RESULTS |= dict.fromkeys(VERSIONS[5:], NEW)
 
