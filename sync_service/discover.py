@@ -60,7 +60,10 @@ class Discovery:
             self._wake.clear()
             if self._stopped:
                 return
-            self.look()
+            try:
+                self.look()
+            except OSError as error:
+                _log.warning("sandboxes cannot be looked for: %s", error)
 
     def soon(self) -> None:
         """Let `run` look now: the source names pods that it did not name before."""

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from cni_route.reconcile import Options, Outcome
 from cni_route.record import Record
 from cni_route.view import View
-from sync_service.agenda import Agenda, pause
+from sync_service.agenda import Agenda, Calm, pause
 from sync_service.house import Cleaned
 from sync_service.ledger import Ledger, PodState
 from sync_service.passes import Passes, Pod, Result, Situation
@@ -26,6 +26,7 @@ from sync_service.store import News
 __all__ = ["Loop", "Timing"]
 
 _ADDS_FIRST = 0.05  # seconds that the loop stands aside for ADDs before each pod, at most
+_EVERYBODY = ("", "lost")  # on the agenda: all pods
 _log = logging.getLogger(__name__)
 
 
@@ -63,6 +64,7 @@ class Loop:
         self._pods: dict[str, Pod] = {}
         self._dirty: dict[str, None] = {}  # in the order in which they were marked
         self._agenda: Agenda[tuple[str, str]] = Agenda()  # (container id, why)
+        self._calm = Calm()  # after lost events
         self._adds = 0  # ADDs that are being made
         self._busy = False  # a batch is in hand
         self._complete = False
@@ -116,11 +118,14 @@ class Loop:
                 self._work.notify_all()
 
     def doubt_all(self) -> None:
-        """Events were lost: look again everywhere."""
+        """Events were lost: look again everywhere, but not for every flood that a pod makes."""
+        now = time.monotonic()
         with self._work:
             for pod in self._pods.values():
                 pod.memory.doubt()
-            self._mark(self._pods)
+            if _EVERYBODY not in self._agenda:
+                self._agenda.add(_EVERYBODY, self._calm.event(now))
+                self._work.notify_all()
 
     def check(self, container_id: str) -> None:
         """The record was changed or removed by others."""
@@ -243,6 +248,9 @@ class Loop:
             return None
 
     def _due(self, container_id: str, why: str, now: float) -> None:
+        if (container_id, why) == _EVERYBODY:
+            self._mark(self._pods)
+            return
         pod = self._pods[container_id]
         if why == "sweep":
             pod.memory.doubt()

@@ -211,7 +211,7 @@ class Passes:
             with self._inside(pod.record) as descriptor:
                 outcome = self._reconcile(pod, descriptor, False, _MOMENT)
         except OSError as error:
-            if self._is_gone(pod.record):
+            if self._was_removed(pod.record.container_id) or self._is_gone(pod.record):
                 return "gone"
             return self._fail(pod, _words(error))
         except Exception as error:  # a mistake of ours that one pod's table brings out
@@ -249,7 +249,7 @@ class Passes:
         )
 
     def _note(self, pod: Pod, outcome: Outcome) -> Result:
-        if outcome.error and self._sandboxes.stamp(pod.record.container_id) is None:
+        if outcome.error and self._was_removed(pod.record.container_id):
             return "gone"
         pod.renew(outcome.record)
         pod.written = outcome.written
@@ -267,6 +267,19 @@ class Passes:
         pod.memory.doubt()
         self._say(pod, error)
         return "retry"
+
+    def _was_removed(self, container_id: str) -> bool:
+        """Whether there is no record any more (a DEL, say); a pass leaves a lock file then."""
+        try:
+            if self._sandboxes.stamp(container_id) is not None:
+                return False
+            with self._sandboxes.lock(container_id, _MOMENT):
+                if self._sandboxes.stamp(container_id) is not None:
+                    return False
+                self._sandboxes.remove(container_id)
+        except OSError:
+            return False
+        return True
 
     def _is_gone(self, record: Record) -> bool:
         """Whether the namespace is no longer there; then its record goes, too."""

@@ -50,15 +50,17 @@ class Watch:
         self._lock = threading.Lock()
         self._sandboxes: dict[int, str] = {}  # the newest by nsid: the kernel uses ids again
         self._nsids: dict[str, int] = {}
+        self._unheard: set[str] = set()  # that was said of them
 
     def learn(self, container_id: str, descriptor: int) -> bool:
         """Let the events of this namespace mark that sandbox; whether they can be heard."""
         try:
             nsid = self._nsid_of(descriptor)
         except OSError as error:
-            _log.warning(
-                "%s: its events cannot be heard, sweeps must do: %s", container_id, error.strerror
-            )
+            if container_id not in self._unheard:
+                self._unheard.add(container_id)
+                words = "%s: its events cannot be heard, sweeps must do: %s"
+                _log.warning(words, container_id, error.strerror)
             return False
         with self._lock:
             self._sandboxes[nsid] = container_id
@@ -67,6 +69,7 @@ class Watch:
 
     def forget(self, container_id: str) -> None:
         """The sandbox is no longer there; one that is not known is fine."""
+        self._unheard.discard(container_id)
         with self._lock:
             nsid = self._nsids.pop(container_id, None)
             if nsid is not None and self._sandboxes.get(nsid) == container_id:

@@ -7,6 +7,7 @@ same as that of a fresh start.
 
 from __future__ import annotations
 
+import logging
 import os
 import select
 import time
@@ -26,6 +27,7 @@ SUFFIXES = (".yaml", ".yml", ".json")
 RENEWED = 1.0  # seconds that a folder made anew has to be filled before what it lacks is gone
 _BUSY = 0.1  # seconds after which a file that was being written is tried again
 _LONG = 2.0  # seconds of being written that are worth a word
+_log = logging.getLogger(__name__)
 _ROUNDS = 5  # how often a folder that changes while it is read is read again at once
 
 
@@ -168,6 +170,7 @@ class Directory:
         """The file as it is now, or as it was last good."""
         old = self._files.get(name, _File())
         path = os.path.join(self._folder, name)
+        seen: Signature | None = None
         try:
             if signature(path) == old.seen:
                 return old
@@ -184,6 +187,10 @@ class Directory:
             return _File(None, old.things, (f"{name}: is a link to nothing",))
         except OSError as error:
             return _File(None, old.things, (f"{name}: cannot be read: {error.strerror}",))
+        except Exception as error:  # one file must not end the service, whatever it brings out
+            _log.exception("%s: reading it ended in a mistake", name)
+            words = f"{name}: a mistake in cni-route: {type(error).__name__}: {error}"
+            return _File(seen, old.things, (words,))
 
     def _busy(self, name: str, old: _File) -> _File:
         self.unfinished = True

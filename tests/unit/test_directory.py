@@ -268,3 +268,23 @@ def test_what_is_no_manifest_is_said_and_holds_nobody_up(folder: Followed, kind:
     folder.scan()
     assert folder.sink.troubles == {}
     assert folder.sink.completed[-1] is True
+
+
+def test_a_mistake_that_one_file_brings_out_costs_that_file(
+    folder: Followed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.write("a.yaml", service("a"))
+    folder.scan()
+
+    def fail(*_: object) -> None:
+        raise RecursionError("too deep")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("sync_service.sources.directory.parse", fail)
+        folder.write("a.yaml", service("b"))
+        assert folder.scan() == ["Service d/a"]
+    assert folder.sink.troubles["a.yaml"] == (
+        "a.yaml: a mistake in cni-route: RecursionError: too deep",
+    )
+    folder.write("a.yaml", service("c"))
+    assert folder.scan() == ["Service d/c"]
