@@ -28,10 +28,19 @@ from cni_route.netlink.wire import (
     messages,
 )
 
-__all__ = ["OWN_PORTS", "OWN_PORTS_MASK", "Channel", "Interrupted", "bind", "make_roomy", "whole"]
+__all__ = [
+    "OWN_PORTS",
+    "OWN_PORTS_MASK",
+    "Answers",
+    "Channel",
+    "Interrupted",
+    "bind",
+    "make_roomy",
+    "whole",
+]
 
 T = TypeVar("T")
-Answers: TypeAlias = "Generator[tuple[int, bytes, int, int], None, None]"
+Answers: TypeAlias = "Generator[tuple[int, bytes], None, None]"  # type and body of each message
 
 SOL_NETLINK = 270
 NETLINK_CAP_ACK = 10
@@ -119,25 +128,24 @@ class Channel:
         refused = []
         while True:
             data = self._receive()
-            for answer in messages(data):
-                sequence = answer[2]
-                if answer[0] != NLMSG_ERROR or not first <= sequence <= last:
+            for kind, flags, sequence, _, body in messages(data):
+                if kind != NLMSG_ERROR or not first <= sequence <= last:
                     continue
-                reply = decode_reply(data, answer)
+                reply = decode_reply(kind, flags, body)
                 if reply.errno:
                     refused.append((sequence, reply))
                 if sequence == last:
                     return refused
 
     def ask(self, kind: int, *body: bytes) -> Answers:
-        """Send one request and yield what answers it: type, and data[start:end].
+        """Send one request and yield what answers it.
 
         OSError with the kernel's errno where it refuses.
         """
         return self._answers(message(kind, REQUEST | ACK, self.reserve(1), *body), 0)
 
     def dump(self, kind: int, *body: bytes, watched: int = 0) -> Answers:
-        """Ask for a dump and yield its messages: type, and data[start:end].
+        """Ask for a dump and yield its messages.
 
         Interrupted is raised at the end, when the socket is free for the next request; whoever
         stops before that closes the generator, which frees it too. `watched` is a mask of groups
@@ -159,17 +167,16 @@ class Channel:
             self._socket.send(request)
             while not finished:
                 data = self._receive()
-                for answer in messages(data):
-                    kind, flags, number, port, start, end = answer
+                for kind, flags, number, port, body in messages(data):
                     if number != sequence or port != self._port:
                         interrupted |= watched
                         continue
                     interrupted |= flags & INTERRUPTED
                     if kind in (NLMSG_DONE, NLMSG_ERROR):
                         finished = True
-                        _judge(decode_reply(data, answer), interrupted)
+                        _judge(decode_reply(kind, flags, body), interrupted)
                         break
-                    yield kind, data, start, end
+                    yield kind, body
         except OSError as failure:
             if watched and failure.errno == ENOBUFS:
                 raise Interrupted from None  # so many events that some were lost

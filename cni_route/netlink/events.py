@@ -20,6 +20,7 @@ from cni_route.netlink.channel import (
     OWN_PORTS,
     OWN_PORTS_MASK,
     SOL_NETLINK,
+    Answers,
     Channel,
     bind,
     make_roomy,
@@ -41,7 +42,7 @@ from cni_route.netlink.wire import (
     UNSIGNED,
     WireError,
     attribute,
-    attributes,
+    first_attribute,
     messages,
 )
 
@@ -62,8 +63,9 @@ RTM_GETNSID = 90
 RTGENMSG = b"\0\0\0\0"
 NETNSA_NSID = 1
 NETNSA_FD = 3
-NSID_NONE = -1  # in an answer: has none; in a request: choose one
+NSID_NONE = -1  # in an answer: it has none; in a request: choose one
 NSID_TRIES = 5
+CHOOSE_ONE = attribute(NETNSA_NSID, INTEGER.pack(NSID_NONE))
 
 
 class Event(NamedTuple):
@@ -162,8 +164,8 @@ def _decode(data: bytes, nsid: int | None) -> list[Event]:
     """The events in one datagram; one that cannot be read makes the namespace doubtful."""
     events: list[Event] = []
     try:
-        for kind, _, _, _, start, end in messages(data):
-            event = _event(kind, data, start, end, nsid)
+        for kind, _, _, _, body in messages(data):
+            event = _event(kind, body, nsid)
             if event:
                 events.append(event)
     except WireError:
@@ -171,19 +173,19 @@ def _decode(data: bytes, nsid: int | None) -> list[Event]:
     return events
 
 
-def _event(kind: int, data: bytes, start: int, end: int, nsid: int | None) -> Event | None:
+def _event(kind: int, body: bytes, nsid: int | None) -> Event | None:
     if kind in (RTM_NEWROUTE, RTM_DELROUTE):
-        route = decode_route(data, start, end)
+        route = decode_route(body)
         return Event(nsid, "route", kind == RTM_NEWROUTE, route=route) if route else None
     if kind in (RTM_NEWLINK, RTM_DELLINK):
-        link = decode_link(data, start, end)
+        link = decode_link(body)
         new = kind == RTM_NEWLINK
         return link and Event(nsid, "link", new, link.ifindex, link.name, link.up, link.carrier)
     if kind in (RTM_NEWADDR, RTM_DELADDR):
-        found = decode_address(data, start, end)
+        found = decode_address(body)
         return found and Event(nsid, "address", kind == RTM_NEWADDR, found[0], address=found[1])
     if kind in (RTM_NEWRULE, RTM_DELRULE):
-        rule = decode_rule(data, start, end)
+        rule = decode_rule(body)
         return Event(nsid, "rule", kind == RTM_NEWRULE, rule=rule) if rule else None
     return None
 
@@ -216,28 +218,24 @@ def assign_nsid(descriptor: int) -> int:
     Ids are given out again once their namespace is gone. OSError: EINVAL or EBADF where the
     descriptor is no network namespace.
     """
+    target = RTGENMSG + attribute(NETNSA_FD, UNSIGNED.pack(descriptor))
     with closing(Channel(socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE))) as channel:
-        target = RTGENMSG + attribute(NETNSA_FD, UNSIGNED.pack(descriptor))
         for _ in range(NSID_TRIES):
-            nsid = _ask_nsid(channel, target)
+            nsid = _nsid_in(channel.ask(RTM_GETNSID, target))
             if nsid != NSID_NONE:
                 return nsid
             try:
-                list(
-                    channel.ask(
-                        RTM_NEWNSID, target, attribute(NETNSA_NSID, INTEGER.pack(NSID_NONE))
-                    )
-                )
+                list(channel.ask(RTM_NEWNSID, target, CHOOSE_ONE))
             except OSError as failure:
                 if failure.errno != EEXIST:  # somebody else was faster
                     raise
     raise OSError(EEXIST, "the namespace's id comes and goes")
 
 
-def _ask_nsid(channel: Channel, target: bytes) -> int:
+def _nsid_in(answers: Answers) -> int:
     nsid = NSID_NONE
-    for kind, data, start, end in channel.ask(RTM_GETNSID, target):
-        if kind == RTM_NEWNSID:
-            found = dict(attributes(data, start + 4, end)).get(NETNSA_NSID, b"")
-            nsid = INTEGER.unpack(found)[0] if len(found) == 4 else NSID_NONE
+    for kind, body in answers:
+        value = first_attribute(body, 4, NETNSA_NSID) if kind == RTM_NEWNSID else None
+        if value and len(value) == 4:
+            nsid = INTEGER.unpack(value)[0]
     return nsid

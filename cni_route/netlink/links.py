@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from struct import Struct
 
 from cni_route.address import AF_INET, AF_INET6, Address
 from cni_route.model import Link, LinkAddress
-from cni_route.netlink.wire import UNSIGNED, WireError, attribute, attributes
+from cni_route.netlink.wire import UNSIGNED, WireError, attribute, first_attribute
 
 __all__ = [
     "ADDRESSES_REQUEST",
@@ -46,39 +47,41 @@ LINKS_REQUEST = IFINFOMSG.pack(0, 0, 0, 0, 0) + attribute(
 ADDRESSES_REQUEST = IFADDRMSG.pack(0, 0, 0, 0, 0)
 
 
-def decode_link(data: bytes, start: int, end: int) -> Link | None:
-    """The interface in data[start:end], without its addresses.
+def decode_link(
+    body: bytes, addresses: Mapping[int, Sequence[LinkAddress]] | None = None
+) -> Link | None:
+    """One interface, with those of the addresses that its index has.
 
     None for messages of a family: bridges tell of their ports so, and a port that leaves its
     bridge is not an interface that is gone.
     """
-    if end - start < 16 or end > len(data):
+    if len(body) < 16:
         raise WireError("an interface without its header")
-    family, _, index, flags, _ = IFINFOMSG.unpack_from(data, start)
+    family, _, index, flags, _ = IFINFOMSG.unpack_from(body)
     if family:
         return None
-    name = dict(attributes(data, start + 16, end)).get(IFLA_IFNAME, b"").rstrip(b"\0")
+    name = first_attribute(body, 16, IFLA_IFNAME) or b""  # it comes first, of some forty
     return Link(
         index,
-        name.decode("utf-8", "surrogateescape"),
+        name.rstrip(b"\0").decode("utf-8", "surrogateescape"),
         bool(flags & IFF_UP),
         bool(flags & IFF_LOWER_UP),
         bool(flags & IFF_LOOPBACK),
+        tuple(addresses.get(index, ())) if addresses else (),
     )
 
 
-def decode_address(data: bytes, start: int, end: int) -> tuple[int, LinkAddress] | None:
-    """Interface index and address in data[start:end]; None for other families.
+def decode_address(body: bytes) -> tuple[int, LinkAddress] | None:
+    """An interface's index and one address of it; None for other families.
 
     IFA_LOCAL is the interface's own one where a peer's stands in IFA_ADDRESS.
     """
-    if end - start < 8 or end > len(data):
+    if len(body) < 8:
         raise WireError("an address without its header")
-    family, length, _, _, index = IFADDRMSG.unpack_from(data, start)
+    family, length, _, _, index = IFADDRMSG.unpack_from(body)
     if family not in (AF_INET, AF_INET6):
         return None
-    found = dict(attributes(data, start + 8, end))
-    value = found.get(IFA_LOCAL) or found.get(IFA_ADDRESS, b"")
+    value = first_attribute(body, 8, IFA_LOCAL) or first_attribute(body, 8, IFA_ADDRESS) or b""
     if len(value) != (4 if family == AF_INET else 16) or length > len(value) * 8:
         raise WireError(f"an address of {len(value)} bytes and {length} bits")
     return index, LinkAddress(Address(value), length)

@@ -7,7 +7,7 @@ device have no hops (IPv6 shows them on lo), attributes that only answer a look-
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from cni_route.address import AF_INET, AF_INET6, Address, Prefix
 from cni_route.model import TYPE_UNICAST, Hop, KernelRoute, Key
@@ -46,6 +46,9 @@ from cni_route.netlink.wire import ATTRIBUTE, WireError, attributes, number
 
 __all__ = ["RouteReader", "decode_route"]
 
+T = TypeVar("T")
+
+REMEMBERED = 8192  # messages or patterns; some 3 MB, where every pod's are its own
 PREF_MEDIUM = b"\0"
 EXPIRES_AT = 8  # rta_cacheinfo.rta_expires, in clock ticks
 KEPT_BY_KERNEL = frozenset((2, 3, 4, 5))  # RTN_LOCAL, _BROADCAST, _ANYCAST, _MULTICAST
@@ -54,19 +57,17 @@ OF_A_HOP = (RTA_FLOW, RTA_ENCAP_TYPE, RTA_ENCAP)
 IGNORED = (RTA_IIF, RTA_CACHEINFO, RTA_MARK, RTA_MFC_STATS, RTA_EXPIRES, RTA_PAD, RTA_UID)
 
 
-def decode_route(data: bytes, start: int, end: int) -> KernelRoute | None:
-    """The route in data[start:end]; None for what the kernel keeps for itself.
+def decode_route(body: bytes) -> KernelRoute | None:
+    """One route; None for what the kernel keeps for itself.
 
     That is: local, broadcast, anycast, multicast and cloned ones, and other families.
     """
-    if end - start < 12 or end > len(data):
+    if len(body) < 12:
         raise WireError("a route without its header")
-    family, dst_len, src_len, tos, table, protocol, scope, kind, flags = RTMSG.unpack_from(
-        data, start
-    )
+    family, dst_len, src_len, tos, table, protocol, scope, kind, flags = RTMSG.unpack_from(body)
     if family not in (AF_INET, AF_INET6) or kind in KEPT_BY_KERNEL or flags & RTM_F_CLONED:
         return None
-    found = dict(attributes(data, start + 12, end))
+    found = dict(attributes(body, 12))
     transient = _transient(family, protocol, found)
     for ignored in IGNORED:
         found.pop(ignored, None)
@@ -86,9 +87,7 @@ def decode_route(data: bytes, start: int, end: int) -> KernelRoute | None:
     if kind in WITHOUT_DEVICE:
         hops = ()
     if nexthop_id and kind == RTN_BLACKHOLE:
-        kind = (
-            TYPE_UNICAST  # what is shown is the nexthop object's nature; deleting asks the route's
-        )
+        kind = TYPE_UNICAST  # shown is the nexthop object's nature; a delete wants the route's
     extra = tuple(sorted(found.items()))
     return KernelRoute(
         key, hops, protocol, scope, kind, src, mtu, nexthop_id, metrics, extra, transient, source
@@ -117,7 +116,7 @@ def _prefix(family: int, value: bytes | None, length: int) -> Prefix:
 
 
 def _decode_metrics(value: bytes) -> tuple[int, tuple[tuple[int, bytes], ...]]:
-    metrics = dict(attributes(value, 0, len(value)))
+    metrics = dict(attributes(value))
     mtu = number(metrics.pop(RTAX_MTU, bytes(4)))
     return mtu, tuple(sorted(metrics.items()))
 
@@ -135,7 +134,7 @@ def _decode_hops(family: int, found: dict[int, bytes], flags: int) -> tuple[Hop,
         length, hop_flags, hop_weight, dev = NEXTHOP.unpack_from(several, start)
         if length < 8 or length > end - start:
             raise WireError(f"a next hop of {length} bytes where {end - start} are left")
-        inner = dict(attributes(several, start + 8, start + length))
+        inner = dict(attributes(several[: start + length], start + 8))
         hops.append(_decode_hop(family, inner, dev, hop_weight + 1, hop_flags))
         start += length + 3 & ~3
     return tuple(hops)
@@ -173,45 +172,56 @@ _from_bytes = int.from_bytes
 
 
 class RouteReader:
-    """Decodes the routes of one dump, which repeat themselves.
+    """decode_route with a memory, for dumps: their routes repeat themselves.
 
-    A pod's routes to one NIC differ in their destination alone, and the kernel writes RTA_TABLE
-    and RTA_DST first. So all other bytes of such a message are decoded once and remembered.
+    From pod to pod whole messages do: each is decoded once, and all tables share the route. Within
+    a pod all but the destination does, and the kernel writes RTA_TABLE and RTA_DST first: so the
+    other bytes are decoded once. Threads may share a reader; what it remembers is bounded.
     """
 
-    def __init__(self, table: int) -> None:
-        self._table = table
-        self._known: dict[bytes, _Pattern] = {}
+    def __init__(self) -> None:
+        self._routes: dict[bytes, KernelRoute] = {}
+        self._patterns: dict[bytes, _Pattern] = {}
 
-    def read(self, data: bytes, start: int, end: int) -> KernelRoute | None:
-        """As decode_route; None too for a route of another table."""
-        head = start + 24
-        tail = head + SIZES.get(data[start : start + 1], 0)
-        pattern = self._known.get(data[start:head] + data[tail:end])
-        if pattern is None or tail > end:
-            return self._learn(data, start, end)
+    def read(self, body: bytes) -> KernelRoute | None:
+        """As decode_route."""
+        return self._routes.get(body) or self._read(body)
+
+    def _read(self, body: bytes) -> KernelRoute | None:
+        tail = 24 + SIZES.get(body[:1], 0)
+        pattern = self._patterns.get(body[:24] + body[tail:])
+        if pattern is None or tail > len(body):
+            return self._learn(body)
         host_bits, length, key, rest = pattern
-        dst = data[head:tail]
+        dst = body[24:tail]
         if _from_bytes(dst, "big") & host_bits:
-            return self._learn(data, start, end)
+            return self._learn(body)
         prefix = _new(Prefix, (_new_address(Address, dst), length))
-        return _new(KernelRoute, (_new(Key, (prefix, *key)), *rest))
+        route = _new(KernelRoute, (_new(Key, (prefix, *key)), *rest))
+        _remember(self._routes, body, route)
+        return route
 
-    def _learn(self, data: bytes, start: int, end: int) -> KernelRoute | None:
-        route = decode_route(data, start, end)
-        if route is None or route.key.table != self._table:
+    def _learn(self, body: bytes) -> KernelRoute | None:
+        route = decode_route(body)
+        if route is None:
             return None
-        head = start + 24
-        tail = head + len(route.key.dst.address)
+        tail = 24 + len(route.key.dst.address)
         regular = (
-            tail <= end
-            and data[start + 12 : start + 16] == TABLE_FIRST
-            and data[start + 20 : head] == DST_SECOND[tail - head]
-            and all(kind != RTA_DST for kind, _ in attributes(data, tail, end))
+            tail <= len(body)
+            and body[12:16] == TABLE_FIRST
+            and body[20:24] == DST_SECOND[tail - 24]
+            and all(kind != RTA_DST for kind, _ in attributes(body, tail))
         )
         if regular:
             length = route.key.dst.length
-            self._known[data[start:head] + data[tail:end]] = _Pattern(
-                (1 << (tail - head) * 8 - length) - 1, length, route.key[1:], route[1:]
-            )
+            host_bits = (1 << (tail - 24) * 8 - length) - 1
+            pattern = _Pattern(host_bits, length, route.key[1:], route[1:])
+            _remember(self._patterns, body[:24] + body[tail:], pattern)
+        _remember(self._routes, body, route)
         return route
+
+
+def _remember(known: dict[bytes, T], body: bytes, value: T) -> None:
+    if len(known) >= REMEMBERED:
+        known.clear()
+    known[body] = value

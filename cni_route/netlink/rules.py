@@ -84,17 +84,17 @@ def _encode(rule: PolicyRule, kind: int, flags: int, sequence: int) -> bytes:
     return message(kind, flags, sequence, *parts)
 
 
-def decode_rule(data: bytes, start: int, end: int) -> PolicyRule | None:
-    """The policy rule in data[start:end]; None for other families (multicast routing).
+def decode_rule(body: bytes) -> PolicyRule | None:
+    """One policy rule; None for other families (multicast routing).
 
     All that a rule of our own form has not stands in `extra`; it is encoded again as it was.
     """
-    if end - start < 12 or end > len(data):
+    if len(body) < 12:
         raise WireError("a policy rule without its header")
-    family, dst_len, src_len, tos, table, _, _, action, flags = RULE.unpack_from(data, start)
+    family, dst_len, src_len, tos, table, _, _, action, flags = RULE.unpack_from(body)
     if family not in (AF_INET, AF_INET6):
         return None
-    found = dict(attributes(data, start + 12, end))
+    found = dict(attributes(body, 12))
     found.pop(FRA_PAD, None)
     if found.get(FRA_SUPPRESS_PREFIXLEN) == SUPPRESS_NOTHING:
         del found[FRA_SUPPRESS_PREFIXLEN]

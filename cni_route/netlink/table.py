@@ -64,6 +64,7 @@ class NetlinkKernel:
 
     def __init__(self, home: int | None = None) -> None:
         self._home = home
+        self._read = RouteReader().read
 
     def open(self, namespace: int) -> NetlinkTable:
         """The table behind an open namespace descriptor, which stays the caller's.
@@ -72,17 +73,20 @@ class NetlinkKernel:
         the thread cannot come back.
         """
         identity = os.fstat(namespace).st_ino
-        return NetlinkTable(identity, Channel(open_socket(namespace, self._home)))
+        return NetlinkTable(identity, Channel(open_socket(namespace, self._home)), self._read)
 
 
 class NetlinkTable:
     """kernel.Table; used by one thread at a time."""
 
-    __slots__ = ("_channel", "_namespace")
+    __slots__ = ("_channel", "_namespace", "_read")
 
-    def __init__(self, namespace: int, channel: Channel) -> None:
+    def __init__(
+        self, namespace: int, channel: Channel, read: Callable[[bytes], KernelRoute | None]
+    ) -> None:
         self._namespace = namespace
         self._channel = channel
+        self._read = read
 
     @property
     def namespace(self) -> int:
@@ -98,22 +102,15 @@ class NetlinkTable:
         return _sound(self._links)
 
     def _links(self) -> dict[str, Link]:
-        links = {}
-        with closing(self._channel.dump(RTM_GETLINK, LINKS_REQUEST)) as answers:
-            for kind, data, start, end in answers:
-                link = decode_link(data, start, end) if kind == RTM_NEWLINK else None
-                if link:
-                    links[link.ifindex] = link
-        addresses: dict[int, list[LinkAddress]] = {index: [] for index in links}
+        addresses: dict[int, list[LinkAddress]] = {}
         with closing(self._channel.dump(RTM_GETADDR, ADDRESSES_REQUEST)) as answers:
-            for kind, data, start, end in answers:
-                found = decode_address(data, start, end) if kind == RTM_NEWADDR else None
-                if found and found[0] in addresses:
-                    addresses[found[0]].append(found[1])
-        return {
-            link.name: link._replace(addresses=tuple(addresses[link.ifindex]))
-            for link in links.values()
-        }
+            for kind, body in answers:
+                found = decode_address(body) if kind == RTM_NEWADDR else None
+                if found:
+                    addresses.setdefault(found[0], []).append(found[1])
+        with closing(self._channel.dump(RTM_GETLINK, LINKS_REQUEST)) as answers:
+            links = [decode_link(body, addresses) for kind, body in answers if kind == RTM_NEWLINK]
+        return {link.name: link for link in links if link}
 
     def dump(self, table: int = MAIN_TABLE) -> tuple[KernelRoute, ...]:
         """All routes of one routing table, both families; a table that is not there is empty."""
@@ -125,13 +122,12 @@ class NetlinkTable:
             raise
 
     def _dump(self, table: int) -> tuple[KernelRoute, ...]:
-        read = RouteReader(table).read
+        read = self._read
         request = encode_dump_request(table)
         with closing(self._channel.dump(RTM_GETROUTE, request, watched=UNSTEADY)) as answers:
-            routes = [
-                read(data, start, end) for kind, data, start, end in answers if kind == RTM_NEWROUTE
-            ]
-        return tuple(filter(None, routes))
+            routes = [read(body) for kind, body in answers if kind == RTM_NEWROUTE]
+        # kernels before 4.20 do not filter by table
+        return tuple([route for route in routes if route and route.key.table == table])
 
     def rules(self) -> tuple[PolicyRule, ...]:
         """All policy rules, both families."""
@@ -139,11 +135,7 @@ class NetlinkTable:
 
     def _rules(self) -> tuple[PolicyRule, ...]:
         with closing(self._channel.dump(RTM_GETRULE, RULES_REQUEST)) as answers:
-            rules = [
-                decode_rule(data, start, end)
-                for kind, data, start, end in answers
-                if kind == RTM_NEWRULE
-            ]
+            rules = [decode_rule(body) for kind, body in answers if kind == RTM_NEWRULE]
         return tuple(filter(None, rules))
 
     def apply(self, batch: Batch) -> tuple[Refusal, ...]:

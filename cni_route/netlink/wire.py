@@ -28,6 +28,7 @@ __all__ = [
     "attribute",
     "attributes",
     "decode_reply",
+    "first_attribute",
     "message",
     "messages",
     "nested",
@@ -61,9 +62,9 @@ class WireError(ValueError):
     """Bytes that are no netlink message, or a value that fits into none."""
 
 
-# Where one message stands in a datagram: its type, flags, sequence number and port id, and the
-# payload data[start:end]. A plain tuple, because a dump makes ten thousand of them.
-Message: TypeAlias = "tuple[int, int, int, int, int, int]"
+# One message of a datagram: its type, flags, sequence number and port id, and what follows its
+# header. A plain tuple, because a dump makes ten thousand of them.
+Message: TypeAlias = "tuple[int, int, int, int, bytes]"
 
 
 class Reply(NamedTuple):
@@ -81,21 +82,20 @@ def messages(data: bytes) -> Iterator[Message]:
         length, kind, flags, sequence, port = unpack(data, start)
         if length < 16 or length > size - start:
             raise WireError(f"a message of {length} bytes where {size - start} are left")
-        yield kind, flags, sequence, port, start + 16, start + length
+        yield kind, flags, sequence, port, data[start + 16 : start + length]
         start += length + 3 & ~3
     if start < size:
         raise WireError(f"{size - start} bytes are too few for a message")
 
 
-def attributes(data: bytes, start: int, end: int) -> list[tuple[int, bytes]]:
-    """Type and value of each attribute in data[start:end].
+def attributes(data: bytes, start: int = 0) -> list[tuple[int, bytes]]:
+    """Type and value of each attribute from `start` on.
 
     Up to three bytes behind the last one are padding and ignored, as the kernel does.
     """
     found = []
     unpack = ATTRIBUTE.unpack_from
-    if end > len(data):
-        raise WireError("the message is cut off")
+    end = len(data)
     while end - start >= 4:
         length, kind = unpack(data, start)
         if length < 4 or length > end - start:
@@ -103,6 +103,20 @@ def attributes(data: bytes, start: int, end: int) -> list[tuple[int, bytes]]:
         found.append((kind & TYPE_MASK, data[start + 4 : start + length]))
         start += length + 3 & ~3
     return found
+
+
+def first_attribute(data: bytes, start: int, wanted: int) -> bytes | None:
+    """The value of the first attribute of a type; what stands behind it is not looked at."""
+    unpack = ATTRIBUTE.unpack_from
+    end = len(data)
+    while end - start >= 4:
+        length, kind = unpack(data, start)
+        if length < 4 or length > end - start:
+            raise WireError(f"an attribute of {length} bytes where {end - start} are left")
+        if kind & TYPE_MASK == wanted:
+            return data[start + 4 : start + length]
+        start += length + 3 & ~3
+    return None
 
 
 def number(value: bytes) -> int:
@@ -129,30 +143,27 @@ def message(kind: int, flags: int, sequence: int, *parts: bytes) -> bytes:
     return HEADER.pack(len(body) + 16, kind, flags, sequence, 0) + body
 
 
-def decode_reply(data: bytes, answer: Message) -> Reply:
+def decode_reply(kind: int, flags: int, body: bytes) -> Reply:
     """An NLMSG_ERROR, or the end of a dump: errno and the kernel's words, if it has some."""
-    kind, flags, _, _, start, end = answer
-    if end > len(data) or end - start < 4:
+    if len(body) < 4:
         raise WireError("an acknowledgement without its error number")
-    code = -INTEGER.unpack_from(data, start)[0]
+    code = -INTEGER.unpack_from(body)[0]
     if not flags & HAS_ATTRIBUTES:
         return Reply(code)
-    start += 4
+    start = 4
     if kind == NLMSG_ERROR:
-        start += _echoed(data, start, end, bool(flags & CAPPED))
-    for number_, value in attributes(data, start, end):
-        if number_ == NLMSGERR_ATTR_MSG:
-            return Reply(code, value.rstrip(b"\0").decode("utf-8", "replace"))
-    return Reply(code)
+        start += _echoed(body, bool(flags & CAPPED))
+    words = first_attribute(body, start, NLMSGERR_ATTR_MSG) or b""
+    return Reply(code, words.rstrip(b"\0").decode("utf-8", "replace"))
 
 
-def _echoed(data: bytes, start: int, end: int, capped: bool) -> int:
+def _echoed(body: bytes, capped: bool) -> int:
     """How many bytes of the request an NLMSG_ERROR repeats."""
-    if end - start < 16:
+    if len(body) < 20:
         raise WireError("an acknowledgement without the request's header")
     if capped:
         return 16
-    length: int = HEADER.unpack_from(data, start)[0]
-    if not 16 <= length <= end - start:
+    length: int = UNSIGNED.unpack_from(body, 4)[0]
+    if not 16 <= length <= len(body) - 4:
         raise WireError("an acknowledgement that repeats more than it holds")
     return length + 3 & ~3
