@@ -45,6 +45,7 @@ class Options(NamedTuple):
     only_add: bool = False
     paused: bool = False  # dry, and the verdicts say so
     bare: bool = False  # without the rules of the plugin's own configuration (cleanup)
+    unfinished: frozenset[str] = frozenset()  # NICs that are left alone: their chain is at work
 
 
 DEFAULTS = Options()
@@ -160,7 +161,7 @@ class _Pass:
         found = view.find_pod(record.namespace, record.name, record.uid)
         self.pod = found or Pod(record.namespace, record.name, record.uid)
         rules = () if options.bare else _rules(record)
-        self.terms = Terms(rules, options.paused, options.protocol)
+        self.terms = Terms(rules, options.paused, options.unfinished, options.protocol)
         self.written = 0
         self.planned: tuple[Operation, ...] = ()
         self.again: frozenset[Key] = frozenset(memory.refused)  # keys to plan in any case

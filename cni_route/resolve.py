@@ -88,6 +88,18 @@ class _Subject(NamedTuple):
     nics: Mapping[str, Nic]
     decisions: Mapping[Filter, Decision]
     paused: bool
+    unfinished: frozenset[str]
+
+    def hindrance(self, candidate: Candidate) -> Verdict | None:
+        """Why a route by this NIC must wait now, though its key stays claimed; or None."""
+        dev = candidate.rule.dev
+        if dev in self.unfinished:
+            reason = f"waits until the CNI chain that makes {dev} has put in its own routes"
+            return _say(candidate.applied, "pending", "ChainAtWork", reason)
+        if not self.nics[dev].up:
+            reason = f"{dev} is down; the route follows when it comes up"
+            return _say(candidate.applied, "pending", "LinkDown", reason)
+        return None
 
 
 def _resolve_key(
@@ -112,10 +124,10 @@ def _resolve_key(
             verdicts.append(_observed(candidate, subject))
         elif winner is None:
             winner, want = candidate, asked
-            held = not subject.nics[candidate.rule.dev].up
-            verdicts.append(_link_down(candidate) if held else _granted(candidate, subject))
+            held = subject.hindrance(candidate) is not None
+            verdicts.append(_granted(candidate, subject))
         elif asked == want:
-            verdicts.append(_link_down(candidate) if held else _granted(candidate, subject))
+            verdicts.append(_granted(candidate, subject))
         else:
             verdicts.append(_beaten(candidate, winner))
     return (None if held else want), held, tuple(verdicts)
@@ -252,20 +264,16 @@ def _say(base: Verdict, outcome: Outcome, code: str, reason: str) -> Verdict:
 
 
 def _granted(candidate: Candidate, subject: _Subject) -> Verdict:
-    if subject.paused:
+    hindered = subject.hindrance(candidate)
+    if hindered is None and subject.paused:
         return _say(candidate.applied, "observed", "Paused", "the service is paused")
-    return candidate.applied
+    return hindered or candidate.applied
 
 
 def _observed(candidate: Candidate, subject: _Subject) -> Verdict:
-    if not subject.nics[candidate.rule.dev].up:
-        return _link_down(candidate)
-    return _say(candidate.applied, "observed", "Observed", "the Route's mode is Observe")
-
-
-def _link_down(candidate: Candidate) -> Verdict:
-    reason = f"{candidate.rule.dev} is down; the route follows when it comes up"
-    return _say(candidate.applied, "pending", "LinkDown", reason)
+    hindered = subject.hindrance(candidate)
+    observed = _say(candidate.applied, "observed", "Observed", "the Route's mode is Observe")
+    return hindered or observed
 
 
 def _beaten(candidate: Candidate, winner: Candidate) -> Verdict:

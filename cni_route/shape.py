@@ -34,6 +34,7 @@ class Terms(NamedTuple):
 
     own_rules: tuple[Rule, ...] = ()
     paused: bool = False  # nothing is written: what would be applied is only observed
+    unfinished: frozenset[str] = frozenset()  # NICs whose CNI chain may still be at work
     protocol: int = OWN_PROTOCOL
 
 

@@ -278,3 +278,17 @@ def test_cleanup_ignores_the_records_own_rules(tmp_path: Path) -> None:
     assert pod.routes(114) == ["172.20.0.0/16 dev eth1 proto 114"]
     pod.go(EMPTY, Options(bare=True), fresh=True)
     assert pod.routes() == ORIGINAL
+
+
+def test_a_nic_whose_chain_is_at_work_is_left_alone(pod: FakePod) -> None:
+    view = view_of(rule("172.16.0.0/16"), rule("172.17.0.0/16", "eth0"))
+    outcome = pod.go(view, Options(unfinished=frozenset(("eth1",))))
+    assert pod.routes(114) == ["172.17.0.0/16 dev eth0 proto 114"]
+    assert [(v.outcome, v.code) for v in outcome.verdicts] == [
+        ("pending", "ChainAtWork"),
+        ("applied", ""),
+    ]
+    pod.ns.route("172.16.0.0/16 dev eth1")  # as the chain would
+    pod.memory.doubt()
+    pod.go(view)
+    assert pod.routes(114) == ["172.17.0.0/16 dev eth0 proto 114"]
