@@ -9,7 +9,8 @@ import stat
 
 _NS_GET_NSTYPE = 0xB703  # linux/nsfs.h
 _CLONE_NEWNET = 0x40000000  # linux/sched.h
-_OPEN = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+_OPEN = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+_GONE = (errno.ENOENT, errno.ENOTDIR)
 
 
 class NamespaceError(OSError):
@@ -26,14 +27,17 @@ def open_namespace(path: str) -> int:
     """An open descriptor of the network namespace at `path`; the caller closes it.
 
     NamespaceError where it is gone, is no network namespace, is this process's own or PID 1's.
-    Never blocks (a FIFO may lie there) and never creates anything.
+    Never blocks (a FIFO may lie there) and never creates anything. Follows symbolic links
+    (/var/run/netns is behind one): what they lead to is what is checked.
     """
     try:
         descriptor = os.open(path, _OPEN)
-    except (OSError, ValueError) as error:
-        number = getattr(error, "errno", None) or errno.EINVAL
-        word = "is gone" if number in (errno.ENOENT, errno.ENOTDIR) else os.strerror(number).lower()
-        raise NamespaceError(number, f"the network namespace {path!r} {word}") from None
+    except ValueError:  # a NUL in it, or what no file name can hold
+        raise NamespaceError(errno.EINVAL, f"{path!r} is not a path") from None
+    except OSError as error:
+        number = error.errno or errno.EINVAL
+        what = "is gone" if number in _GONE else f"cannot be opened: {os.strerror(number)}"
+        raise NamespaceError(number, f"the network namespace {path!r} {what}") from None
     try:
         check_namespace(descriptor, path)
     except BaseException:
@@ -42,14 +46,16 @@ def open_namespace(path: str) -> int:
     return descriptor
 
 
-def check_namespace(descriptor: int, name: str = "the descriptor handed over") -> int:
+def check_namespace(descriptor: int, path: str = "") -> int:
     """The inode of a descriptor that is a network namespace other than ours and PID 1's.
 
-    NamespaceError says what it is instead; the descriptor stays open either way.
+    NamespaceError says what it is instead; the descriptor stays open either way. `path` is what
+    it was opened by, for that sentence; empty where it came from elsewhere.
     """
+    name = repr(path) if path else "the descriptor handed over"
     found = os.fstat(descriptor)
     if not stat.S_ISREG(found.st_mode) or not _is_network(descriptor):
-        raise NamespaceError(errno.EINVAL, f"{name!r} is not a network namespace")
+        raise NamespaceError(errno.EINVAL, f"{name} is not a network namespace")
     for process in ("self", "1"):
         try:
             theirs = os.stat(f"/proc/{process}/ns/net")
@@ -61,7 +67,7 @@ def check_namespace(descriptor: int, name: str = "the descriptor handed over") -
         if (theirs.st_ino, theirs.st_dev) == (found.st_ino, found.st_dev):
             owner = "this process's own" if process == "self" else "the host's (PID 1's)"
             raise NamespaceError(
-                errno.EPERM, f"{name!r} is {owner} network namespace; nothing is written there"
+                errno.EPERM, f"{name} is {owner} network namespace; nothing is written there"
             )
     return found.st_ino
 

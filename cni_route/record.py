@@ -218,7 +218,7 @@ def _hop(reader: Reader) -> Hop:
         dev=reader.number("dev", 0, 1 << 31),
         via=_optional_address(reader, "via"),
         weight=reader.number("weight", 1, 257),
-        onlink=reader.get("onlink") is True,
+        onlink=reader.flag("onlink"),
         extra=_opaque(reader, "extra"),
     )
 
@@ -229,8 +229,15 @@ def _optional_address(reader: Reader, name: str) -> Address | None:
 
 def _opaque(reader: Reader, name: str) -> tuple[tuple[int, bytes], ...]:
     return tuple(
-        (pair.number(0, 0, 1 << 16), pair.convert(1, bytes.fromhex)) for pair in reader.each(name)
+        (pair.number(0, 0, 1 << 16), pair.convert(1, _from_hex)) for pair in reader.each(name)
     )
+
+
+def _from_hex(text: str) -> bytes:
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not bytes in hexadecimal") from None
 
 
 __all__ = [

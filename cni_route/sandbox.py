@@ -7,6 +7,7 @@ import errno
 import fcntl
 import json
 import os
+import stat
 import time
 from collections.abc import Callable
 
@@ -22,6 +23,7 @@ from cni_route.untrusted import BadValue
 
 _WORD = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
 _LARGEST = 16 << 20  # bytes of a record; a full one has some 100 KB
+_LASTING = frozenset((errno.EACCES, errno.EPERM, errno.EIO))  # the file's fault, not the moment's
 
 
 def valid_id(container_id: str) -> bool:
@@ -72,17 +74,18 @@ class Sandboxes:
         """The record, or None where there is none that can be used."""
         path = self._path(container_id, ".json")
         try:
-            text = _read(path)
+            return _parse(_read(path), container_id)
         except FileNotFoundError:
             return None
         except OSError as error:
-            self._report(f"{path}: cannot be read: {error.strerror}")
-            return None
-        try:
-            return _parse(text, container_id)
+            reason = f"cannot be read: {error.strerror}"
+            if error.errno in _LASTING:
+                self._set_aside(path, reason)
+            else:
+                self._report(f"{path}: {reason}")
         except BadValue as error:
             self._set_aside(path, str(error))
-            return None
+        return None
 
     def save(self, record: Record) -> None:
         """Write the record whole; OSError where the disk refuses (the old one stays as it was)."""
@@ -185,7 +188,9 @@ def _parse(text: bytes, container_id: str) -> Record:
 
 
 def _read(path: str) -> bytes:
-    # O_NONBLOCK: whatever lies there under the name must not hold us up
+    if not stat.S_ISREG(os.lstat(path).st_mode):
+        raise BadValue("is not a regular file")
+    # O_NONBLOCK: whatever may lie there by now must not hold us up
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     with open(descriptor, "rb") as file:
         return file.read(_LARGEST)

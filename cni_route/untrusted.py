@@ -48,6 +48,12 @@ class Reader:
             )
         return value
 
+    def flag(self, name: str | int) -> bool:
+        value = self.get(name)
+        if not isinstance(value, bool):
+            raise BadValue(f"{self._at(name)}: {_short(value)} is not true or false")
+        return value
+
     def convert(self, name: str | int, parse: Callable[[str], _T]) -> _T:
         return Reader(self.get(name), self._at(name)).as_value(parse)
 
@@ -70,5 +76,10 @@ class Reader:
 
 
 def _short(value: object) -> str:
+    # never what is in them: repr would go down as deep as they are nested
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list):
+        return "a list"
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."

@@ -288,7 +288,7 @@ def _pod(reader: Reader) -> Pod:
         None if reader.get("labels") is None else _pairs(reader.each("labels")),
         None if reader.get("owners") is None else _owners(reader.each("owners")),
         reader.text("node"),
-        reader.get("hostNetwork") is True,
+        reader.flag("hostNetwork"),
         reader.text("configHash"),
     )
 
