@@ -53,9 +53,9 @@ def resolve(view: View, shape: Shape, old: View | None = None) -> Resolution:
 
 def _resolve(view: View, shape: Shape, old: View | None, before: Resolution | None) -> Resolution:
     own = compile_own(shape.terms.own_rules) if shape.terms.own_rules else NO_RULES
-    subject = _Subject(
-        dict(shape.nics), dict(zip(view.filters, shape.decisions, strict=True)), shape.terms.paused
-    )
+    decisions = dict(zip(view.filters, shape.decisions, strict=True))
+    terms = shape.terms
+    subject = _Subject(dict(shape.nics), decisions, terms.paused, terms.unfinished)
     keys: Iterable[Key]
     if old is None or before is None or old.filters != view.filters:
         keys, wanted, said = {**view.compiled.groups, **own.groups}, {}, {}
