@@ -30,6 +30,7 @@ from cni_route.netlink.layout import RTM_GETROUTE
 from cni_route.netlink.links import LINKS_REQUEST, RTM_GETLINK
 from cni_route.netlink.routes import encode_dump_request
 from cni_route.netlink.table import UNSTEADY, NetlinkKernel, NetlinkTable
+from cni_route.netlink.wire import HEADER, REQUEST
 from tests.kernel import oracle
 from tests.kernel.namespaces import Namespace, bare, descriptors, needs_root, pod, until
 
@@ -325,6 +326,17 @@ def test_lost_replies_are_enobufs_and_the_table_goes_on(
     assert "eth0" in table.links()
 
 
+def test_an_answer_that_does_not_come_is_not_waited_for_for_ever(
+    space: Namespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(channel, "RECEIVE_SECONDS", 1)
+    with closing(channel.Channel(open_socket(space.descriptor))) as asking:
+        # the kernel says nothing to a message that is shorter than it claims
+        with pytest.raises(TimeoutError):
+            asking.transact([HEADER.pack(100, 24, REQUEST, asking.reserve(1), 0)])
+        assert list(asking.dump(RTM_GETROUTE, encode_dump_request(254)))
+
+
 def fill(table: NetlinkTable, index: int, family: int, count: int) -> set[KernelRoute]:
     routes = [direct(index, number, family) for number in range(count)]
     assert send(table, *(("add", route) for route in routes)) == ()
@@ -342,6 +354,25 @@ def test_an_interrupted_dump_says_so_and_frees_the_socket(
         # this makes the kernel skip five routes that stay, and say nothing
         assert send(table, *(("delete", direct(eth0, n, AF_INET6)) for n in range(5))) == ()
         assert send(table, ("add", direct(eth0, 5000, AF_INET6))) == ()
+        with pytest.raises(channel.Interrupted):
+            for _ in answers:
+                pass
+        again = list(asking.dump(RTM_GETROUTE, encode_dump_request(254), watched=UNSTEADY))
+        assert len(again) == len(table.dump())
+
+
+def test_a_dump_drowned_in_events_is_interrupted(
+    space: Namespace, table: NetlinkTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    eth0 = space.index("eth0")
+    fill(table, eth0, AF_INET6, 3000)
+    monkeypatch.setattr(channel, "BUFFER_BYTES", 1)
+    opened = open_socket(space.descriptor)
+    channel.make_roomy(opened)
+    with closing(channel.Channel(opened)) as asking:
+        answers = asking.dump(RTM_GETROUTE, encode_dump_request(254), watched=UNSTEADY)
+        next(answers)
+        assert send(table, *(("add", direct(eth0, n, AF_INET6)) for n in range(5000, 5200))) == ()
         with pytest.raises(channel.Interrupted):
             for _ in answers:
                 pass
