@@ -36,6 +36,8 @@ def open_socket(namespace: int, home: int | None = None) -> socket:
     OSError: EBADF or EINVAL where the descriptor is no network namespace, EPERM without
     CAP_SYS_ADMIN. The socket keeps the namespace in being until it is closed.
     """
+    if namespace < 0:  # os.setns would make a ValueError of it
+        raise OSError(EBADF, os.strerror(EBADF))
     if home is not None:
         return _visit(namespace, home)
     looked_up = os.open(OWN_NAMESPACE, os.O_RDONLY | os.O_CLOEXEC)
