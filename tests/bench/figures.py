@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import gc
 import math
+import resource
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
 
+class Timing(NamedTuple):
+    """One measurement: seconds by the clock, and of processor time."""
+
+    wall: float
+    cpu: float
+
+
 class Row(NamedTuple):
-    """One line. Times in seconds; `peer` ran in alternation with it, in the same run."""
+    """One line; `peer` ran in alternation with it, in the same run."""
 
     what: str
-    samples: Sequence[float]
+    samples: Sequence[Timing]
     peer: str = ""
-    peer_samples: Sequence[float] = ()
+    peer_samples: Sequence[Timing] = ()
     most_seconds: float | None = None  # budget
     most_ratio: float | None = None  # budget, of the medians
 
@@ -48,9 +56,9 @@ def quiet() -> Iterator[None]:
 
 
 def alternate(
-    count: int, ours: Callable[[int], float], peer: Callable[[int], float]
-) -> tuple[list[float], list[float]]:
-    """Run both in turns, so that what the machine does meanwhile hits both; seconds of each.
+    count: int, ours: Callable[[int], Timing], peer: Callable[[int], Timing]
+) -> tuple[list[Timing], list[Timing]]:
+    """Run both in turns, so that what the machine does meanwhile hits both.
 
     Each callable times itself: what it prepares does not count.
     """
@@ -61,11 +69,17 @@ def alternate(
     return mine, theirs
 
 
-def timed(work: Callable[[], object]) -> float:
-    """Seconds that a call takes."""
-    began = time.perf_counter()
+def timed(work: Callable[[], object]) -> Timing:
+    """What a call takes, the programs that it waits for included."""
+    began, used = time.perf_counter(), cpu_seconds()
     work()
-    return time.perf_counter() - began
+    return Timing(time.perf_counter() - began, cpu_seconds() - used)
+
+
+def cpu_seconds() -> float:
+    """Processor time of this process and of those it has waited for."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime
 
 
 def show(seconds: float) -> str:
@@ -75,7 +89,15 @@ def show(seconds: float) -> str:
     return f"{milliseconds:.{digits}f}"
 
 
-HEAD = f"{'what':52} {'p50 ms':>8} {'p99 ms':>8} {'n':>5} {'ratio':>6}  {'budget':16} peer (p50 ms)"
+HEAD = (
+    f"{'what':47} {'p50 ms':>7} {'p99 ms':>7} {'cpu ms':>7} {'n':>3} {'ratio':>6} {'of cpu':>6}  "
+    f"{'budget':16} peer (p50 ms)"
+)
+
+
+def middle(samples: Sequence[Timing], what: str = "wall") -> float:
+    """The median of the clock's or the processor's times."""
+    return percentile([getattr(sample, what) for sample in samples], 50)
 
 
 def line(row: Row | Fact) -> str:
@@ -83,17 +105,24 @@ def line(row: Row | Fact) -> str:
     if isinstance(row, Fact):
         value = f"{row.value:.3g} {row.unit}"
         budget = "" if row.most is None else f"<= {row.most:g} {row.unit}"
-        return f"{row.what:52} {value:>17} {'':12} {mark(budget, is_over(row))}"
-    middle = percentile(row.samples, 50)
-    ratio = middle / percentile(row.peer_samples, 50) if row.peer_samples else None
+        return f"{row.what:47} {value:>15} {'':26} {mark(budget, is_over(row))}".rstrip()
     budgets = [] if row.most_seconds is None else [f"<= {row.most_seconds * 1000:g} ms"]
     budgets += [] if row.most_ratio is None else [f"<= {row.most_ratio:g} x"]
-    shown = "" if ratio is None else f"{ratio:.2f}"
-    peer = f"{row.peer} ({show(percentile(row.peer_samples, 50))})" if row.peer_samples else ""
+    last = percentile([sample.wall for sample in row.samples], 99)
+    peer = f"{row.peer} ({show(middle(row.peer_samples))})" if row.peer_samples else ""
     return (
-        f"{row.what:52} {show(middle):>8} {show(percentile(row.samples, 99)):>8} "
-        f"{len(row.samples):5} {shown:>6}  {mark(', '.join(budgets), is_over(row)):16} {peer}"
+        f"{row.what:47} {show(middle(row.samples)):>7} {show(last):>7} "
+        f"{show(middle(row.samples, 'cpu')):>7} {len(row.samples):3} "
+        f"{ratio(row, 'wall'):>6} {ratio(row, 'cpu'):>6}  "
+        f"{mark(', '.join(budgets), is_over(row)):16} {peer}"
     ).rstrip()
+
+
+def ratio(row: Row, what: str) -> str:
+    """Ours by the peer's, where there is one."""
+    if not row.peer_samples:
+        return ""
+    return f"{middle(row.samples, what) / middle(row.peer_samples, what):.2f}"
 
 
 def mark(budget: str, over: bool) -> str:
@@ -105,9 +134,7 @@ def is_over(row: Row | Fact) -> bool:
     """Whether a budget was missed, judged by the medians."""
     if isinstance(row, Fact):
         return row.most is not None and row.value > row.most
-    middle = percentile(row.samples, 50)
-    if row.most_seconds is not None and middle > row.most_seconds:
+    wall = middle(row.samples)
+    if row.most_seconds is not None and wall > row.most_seconds:
         return True
-    if row.most_ratio is None:
-        return False
-    return middle > row.most_ratio * percentile(row.peer_samples, 50)
+    return row.most_ratio is not None and wall > row.most_ratio * middle(row.peer_samples)

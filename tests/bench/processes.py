@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.bench.figures import Row, alternate
+from tests.bench.figures import Row, Timing, alternate
 from tests.bench.fleet import make_fleet, network, service_address
 from tests.node import documents
 from tests.node.node import BIN_DIR, ROUTES_DIR, Node
@@ -37,8 +37,8 @@ class Caller:
         }
         Path(self.input).write_text(json.dumps(config))
 
-    def add(self, pod: Sandbox) -> float:
-        """Seconds that one ADD takes; it must succeed."""
+    def add(self, pod: Sandbox) -> Timing:
+        """What one ADD takes; it must succeed."""
         env = {
             "PATH": os.environ["PATH"],
             "CNI_COMMAND": "ADD",
@@ -55,8 +55,8 @@ class Caller:
         return len(self.node.ip(f"-n {Path(pod.netns).name} route show proto 114").splitlines())
 
 
-def spawn(words: list[str], env: dict[str, str], source: str, target: str) -> float:
-    """Start a program and wait for its end; seconds. RuntimeError where it fails."""
+def spawn(words: list[str], env: dict[str, str], source: str, target: str) -> Timing:
+    """Start a program and wait for its end. RuntimeError where it fails."""
     write = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
     actions = [
         (os.POSIX_SPAWN_OPEN, 0, source, os.O_RDONLY, 0),
@@ -64,11 +64,11 @@ def spawn(words: list[str], env: dict[str, str], source: str, target: str) -> fl
     ]
     began = time.perf_counter()
     process = os.posix_spawn(words[0], words, env, file_actions=actions)
-    _, status = os.waitpid(process, 0)
+    _, status, used = os.wait4(process, 0)
     seconds = time.perf_counter() - began
     if status:
         raise RuntimeError(f"{words}: {status}: {Path(target).read_text()}")
-    return seconds
+    return Timing(seconds, used.ru_utime + used.ru_stime)
 
 
 def interpreter() -> str:
@@ -78,7 +78,7 @@ def interpreter() -> str:
     return shlex.split(line[2:])[0] if "python" in line else sys.executable
 
 
-def bare_python(_number: int) -> float:
+def bare_python(_number: int) -> Timing:
     """The floor: an interpreter that starts and ends."""
     words = [interpreter(), "-I", "-S", "-c", "pass"]
     return spawn(words, {"PATH": os.environ["PATH"]}, "/dev/null", "/dev/null")

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.bench.figures import Fact, Row
+from tests.bench.figures import Fact, Row, Timing
 from tests.bench.fleet import network, service_address, write_cache
 from tests.node import documents
 from tests.node.namespaces import listen
@@ -109,7 +109,7 @@ def run(node: Node, pods: list[Sandbox]) -> Iterator[Row | Fact]:
         ears.drain()
         yield idle(service)
         yield Fact(f"route writes seen in {IDLE_SECONDS} idle s", ears.drain(), "", 0)
-        yield edits(node, ears)
+        yield edits(node, service, ears)
         yield Fact("RSS after that", rss(service), "MB", 45)
     ears.close()
 
@@ -150,14 +150,16 @@ def cpu_seconds(service: Service) -> float:
     return total / 1e9
 
 
-def edits(node: Node, ears: Ears) -> Row:
+def edits(node: Node, service: Service, ears: Ears) -> Row:
     """The file written to the last pod's route."""
 
-    def one(number: int) -> float:
+    def one(number: int) -> Timing:
         ears.drain()
+        used = cpu_seconds(service)
         began = time.perf_counter()
         edit(node, "eth1" if number % 2 == 0 else "eth0")
-        return ears.wait_for_all() - began
+        last = ears.wait_for_all()
+        return Timing(last - began, cpu_seconds(service) - used)
 
     what = f"a file edited to the last of {len(ears.sockets)} pods' routes"
     return Row(what, [one(number) for number in range(EDITS)])

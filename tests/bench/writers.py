@@ -9,9 +9,9 @@ from pathlib import Path
 from pyroute2 import IPRoute
 
 from cni_route.view import build
-from tests.bench.figures import Row, alternate, quiet, timed
+from tests.bench.figures import Row, Timing, alternate, quiet, timed
 from tests.bench.fleet import network, routes
-from tests.bench.passes import RULES, Passes
+from tests.bench.passes import RULES, Fleet
 from tests.node.runtime import Sandbox
 
 COUNT = 20
@@ -20,32 +20,32 @@ PYROUTE2_COUNT = 5
 
 def run(pods: list[Sandbox]) -> Iterator[Row]:
     """The rows; pod by pod, each from no route of ours to all of them and back."""
-    passes = Passes(pods[:1])
+    fleet = Fleet(pods[:1])
     full, none = build(*routes(RULES, "eth1")), build()
     name = Path(pods[0].netns).name
     lines = [f"route add {network(n)} dev eth1 proto 114" for n in range(RULES)]
     batch = "\n".join(lines) + "\n"
 
-    def ours(_number: int) -> float:
-        seconds = timed(lambda: passes.run(full))
-        passes.run(none)
-        return seconds
+    def ours(_number: int) -> Timing:
+        timing = timed(lambda: fleet.run(full))
+        fleet.run(none)
+        return timing
 
-    def ip_batch(_number: int) -> float:
+    def ip_batch(_number: int) -> Timing:
         words = ["ip", "-n", name, "-batch", "-"]
-        seconds = timed(lambda: subprocess.run(words, input=batch, text=True, check=True))
+        timing = timed(lambda: subprocess.run(words, input=batch, text=True, check=True))
         subprocess.run(["ip", "-n", name, "route", "flush", "proto", "114"], check=True)
-        return seconds
+        return timing
 
     with quiet():
         mine, theirs = alternate(COUNT, ours, ip_batch)
     yield Row(f"{RULES} routes into one pod, one pass", mine, "ip -batch", theirs)
     mine, theirs = alternate(PYROUTE2_COUNT, ours, lambda _number: by_pyroute2(name))
     yield Row(f"{RULES} routes into one pod, one pass", mine, "pyroute2, a call a route", theirs)
-    passes.run(none)
+    fleet.run(none)
 
 
-def by_pyroute2(name: str) -> float:
+def by_pyroute2(name: str) -> Timing:
     """The usual way in Python: one call a route, the socket already open."""
     with IPRoute(netns=name, flags=0) as handle:
         index = handle.link_lookup(ifname="eth1")[0]
@@ -54,9 +54,9 @@ def by_pyroute2(name: str) -> float:
             for number in range(RULES):
                 handle.route("add", dst=str(network(number)), oif=index, proto=114)
 
-        seconds = timed(write)
+        timing = timed(write)
         handle.flush_routes(proto=114)
-    return seconds
+    return timing
 
 
 __all__ = ["run"]
