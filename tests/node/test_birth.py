@@ -136,13 +136,17 @@ def test_the_service_does_not_get_in_the_way_of_a_chain(
     """eth0's ADD has told the service of the pod; eth1 is up, and its chain still at work.
 
     A plugin there that adds a route must find its key free: otherwise it fails, and the pod does.
+    Where the chain takes its time, it helps to know from another pod that an ADD will come.
     """
+    service.start()
+    runtime = Runtime(node)
+    if pause:
+        make_pod(runtime, "before")
     line = "192.0.2.0/24 via 10.124.2.1 dev eth1"
     late = {"type": "late-routes", "pause": pause, "routes": [line]}
     node.write(f"{CONF_DIR}/20-ovn.conflist", bridged(late, OWN))
     edit(node, "eth1", {"dst": "192.0.2.0/24", "dev": "eth1", "via": "10.124.2.9"})
-    service.start()
-    pod = make_pod(Runtime(node), "web")
+    pod = make_pod(runtime, "web")
     wait_for(pod, expected("eth1", "192.0.2.0/24 dev eth1 via 10.124.2.9"))
     edit(node, "eth1")
     wait_for(pod, expected("eth1"))
