@@ -6,9 +6,11 @@ nothing and comes to the same result.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from time import monotonic
 from typing import NamedTuple
 
+from cni_route.contest import Contest
 from cni_route.displace import Shade, Shadow, is_backup
 from cni_route.kernel import Table
 from cni_route.model import KernelRoute, Key, Link, Pod, Verdict
@@ -35,8 +37,11 @@ class Memory:
     All mappings are replaced, never changed: whoever got one keeps it as it was.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self.doubtful = True
+        self.link_changed = False  # since the last look
+        self.contest = Contest()
+        self.clock = clock
         self.links: Mapping[str, Link] = {}
         self.up: frozenset[int] = frozenset()
         self.table: Routes = {}
@@ -54,11 +59,13 @@ class Memory:
         self._settled = False  # whether `table` is what a whole pass left behind
         self.is_fresh = True  # no pass has ended yet: only record and kernel say anything
 
-    def doubt(self) -> None:
+    def doubt(self, link_changed: bool = False) -> None:
         """The kernel may hold something else by now: look again in the next pass.
 
+        `link_changed`: a link or an address changed, so the kernel itself may have taken routes.
         Called from any thread: a pass forgets its doubts before it looks, never after.
         """
+        self.link_changed = self.link_changed or link_changed
         self.doubtful = True
 
     # ------------------------------------------------------------ the table
@@ -66,6 +73,8 @@ class Memory:
     def look(self, table: Table, marks: Marks) -> None:
         """Read interfaces and main table."""
         self.doubtful = False
+        link_changed, self.link_changed = self.link_changed, False
+        links = self.links
         self.previous = self.table if self._settled else {}
         self._settled = False
         self.links = dict(table.links())
@@ -75,6 +84,8 @@ class Memory:
         self.copies = tuple(r for r in routes if is_backup(r, marks.backup))
         self._foreign = tuple(r for r in routes if r.protocol not in marks)
         self._nics_of = None
+        if self.previous and links == self.links and not link_changed:
+            self.contest.look(self.previous, self.table, self.resolution.wanted, self.clock())
 
     def settle(self, after: Routes) -> None:
         """Take over what acknowledged operations made of the lists."""

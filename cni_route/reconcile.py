@@ -182,9 +182,11 @@ class _Pass:
         return self.everything or bool(changed)
 
     def run(self, table: Table) -> None:
-        self.memory.refused = {}  # each pass tries again what was refused
+        memory = self.memory
+        memory.refused = {}  # each pass tries again what was refused
         for _ in range(_ROUNDS):
             keys = self._look(table)
+            memory.refused.update(memory.contest.standing(memory.clock()))
             steps = self._plan(keys)
             if self.dry:
                 self.planned = (*steps.backups, *steps.changes, *steps.releases)
