@@ -11,18 +11,15 @@ import pytest
 from cni_route.address import Address, Prefix
 from cni_route.model import (
     SCOPE_LINK,
-    Batch,
     Hop,
     KernelRoute,
     Key,
-    Operation,
-    Refusal,
-    Verb,
     key_of,
 )
 from cni_route.netlink.table import NetlinkKernel, NetlinkTable
 from tests.kernel import oracle
 from tests.kernel.namespaces import Namespace, needs_root, pod, until
+from tests.kernel.sending import send
 
 pytestmark = needs_root
 
@@ -120,11 +117,6 @@ def table(space: Namespace) -> Iterator[NetlinkTable]:
 
 def everything(table: NetlinkTable) -> set[KernelRoute]:
     return {route for number in TABLES for route in table.dump(number)}
-
-
-def send(table: NetlinkTable, *steps: tuple[Verb, KernelRoute]) -> tuple[Refusal, ...]:
-    operations = tuple(Operation(verb, route) for verb, route in steps)
-    return table.apply(Batch(table.namespace, operations))
 
 
 def shown(space: Namespace) -> set[str]:
