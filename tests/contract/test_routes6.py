@@ -219,6 +219,14 @@ def test_one_with_a_source_prefix_has_a_key_of_its_own(world: World) -> None:
     assert sorted(world.shown(DST)) == sorted([VIA1, sourced])
 
 
+def test_one_with_a_source_prefix_hides_the_others_from_look_ups(world: World) -> None:
+    """As the look-up for a gateway shows, which has no source."""
+    world.driver.route("2001:db8:1::/64 from 2001:db8:5::/64 dev eth0")
+    assert world.try_route("add", VIA0)[0] == EHOSTUNREACH
+    world.driver.route("2001:db8:1::/64 from 2001:db8:5::/64 dev eth0", "delete")
+    done(world, "add", VIA0)
+
+
 def test_one_that_expires_is_transient(world: World) -> None:
     world.driver.route(f"{DST} dev eth0 expires 1000")
     assert [route.transient for route in world.table.dump() if str(route.key.dst) == DST] == [True]

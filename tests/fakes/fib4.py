@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable
 
-from cni_route.address import AF_INET, AF_INET6, Address, Prefix
+from cni_route.address import AF_INET, Address, Prefix
 from cni_route.model import (
     MAIN_TABLE,
     SCOPE_LINK,
@@ -15,14 +15,11 @@ from cni_route.model import (
     Key,
     LinkAddress,
 )
+from tests.fakes.checks4 import Checks4
 from tests.fakes.links import FakeLink, Links, network_of
 from tests.fakes.nexthops import Nexthops
 from tests.fakes.refused import Refused
-from tests.fakes.rules import KERNEL_PROTOCOL, LOCAL_TABLE, Rules
-
-SCOPE_HOST = 254
-# The error of a look-up that ends at a route of these types (fib_props).
-REJECTS = {6: errno.EINVAL, 7: errno.EHOSTUNREACH, 8: errno.EACCES, 9: errno.EAGAIN}
+from tests.fakes.rules import KERNEL_PROTOCOL, Rules
 
 
 class Entry4:
@@ -51,10 +48,9 @@ class Fib4:
         nexthops: Nexthops,
         check_hop6: Callable[[KernelRoute, Hop], Hop],
     ) -> None:
-        self._check_hop6 = check_hop6
         self._links = links
-        self._rules = rules
         self._nexthops = nexthops
+        self.checks = Checks4(links, rules, nexthops, self.lookup, check_hop6)
         self._tables: dict[int, dict[Prefix, list[Entry4]]] = {}
 
     # ------------------------------------------------------------ reading
@@ -91,7 +87,7 @@ class Fib4:
 
     def insert(self, verb: str, given: KernelRoute) -> None:
         """RTM_NEWROUTE (fib_table_insert); raises Refused."""
-        route = self._checked(given)
+        route = self.checks.route(given)
         entries = self._tables.setdefault(route.key.table, {}).setdefault(route.key.dst, [])
         new = Entry4(route)
         same = [e for e in entries if e.rank == new.rank]
@@ -182,118 +178,6 @@ class Fib4:
         for table in self._tables.values():
             for prefix, entries in table.items():
                 table[prefix] = [e for e in entries if not doomed(e)]
-
-    # ------------------------------------------------------------ checks (fib_create_info)
-
-    def _checked(self, route: KernelRoute) -> KernelRoute:
-        """The route as it will be kept; raises Refused."""
-        if route.nexthop_id:
-            route = route._replace(hops=self._nexthops.hops(route.nexthop_id))
-            if route.type in REJECTS:
-                return route
-        elif route.type in REJECTS:
-            if route.hops:
-                raise Refused(
-                    errno.EINVAL,
-                    "Gateway, device and multipath can not be specified for this route type",
-                )
-        elif not route.hops:
-            raise Refused(errno.ENODEV)
-        else:
-            route = route._replace(hops=tuple(self.check_hop(route, hop) for hop in route.hops))
-        if route.type in REJECTS:
-            return route
-        if route.src is not None and self._links.owner(route.src) is None:
-            raise Refused(errno.EINVAL, "Invalid prefsrc address")
-        return route
-
-    def check_hop(self, route: KernelRoute, hop: Hop) -> Hop:
-        """A next hop of a route as it will be kept; raises Refused."""
-        if hop.via is not None and hop.via.family == AF_INET6:
-            return self._check_hop6(route, hop)
-        link = self._links.find(hop.dev)
-        if hop.via is None:
-            if hop.onlink:
-                raise Refused(
-                    errno.EINVAL,
-                    "Invalid flags for nexthop - PERVASIVE and ONLINK can not be set",
-                )
-            if link is None:
-                raise Refused(errno.ENODEV)
-            if not link.up:
-                raise Refused(errno.ENETDOWN, "Device for nexthop is not up")
-            return hop
-        if hop.onlink:
-            return self._onlink(route, hop, link)
-        return self._gateway(route, hop)
-
-    def _onlink(self, route: KernelRoute, hop: Hop, link: FakeLink | None) -> Hop:
-        assert hop.via is not None
-        if route.scope >= SCOPE_LINK:
-            raise Refused(errno.EINVAL, "Nexthop has invalid scope")
-        if link is None:
-            raise Refused(errno.ENODEV, "Nexthop device required for onlink")
-        if not link.up:
-            raise Refused(errno.ENETDOWN, "Nexthop device is not up")
-        if self._owner(hop.via, 0) is not None or self._is_broadcast(hop.via, 0):
-            raise Refused(errno.EINVAL, "Nexthop has invalid gateway")
-        return hop
-
-    def _gateway(self, route: KernelRoute, hop: Hop) -> Hop:
-        """A gateway must be reached by a route of a nearer scope (fib_check_nh_v4_gw)."""
-        assert hop.via is not None
-        scope = max(route.scope + 1, SCOPE_LINK)
-        found = self._resolve(hop.via, route.key.table, scope, hop.dev)
-        if isinstance(found, FakeLink):
-            if not found.up:
-                raise Refused(errno.ENETDOWN)
-            return hop._replace(dev=found.index)
-        if found is None or found.type in REJECTS:
-            error = errno.ENETUNREACH if found is None else REJECTS[found.type]
-            raise Refused(error, "Nexthop has invalid gateway")
-        dev = hop.dev or found.hops[0].dev
-        return hop._replace(dev=dev)
-
-    def _resolve(
-        self, via: Address, table: int, scope: int, dev: int
-    ) -> KernelRoute | FakeLink | None:
-        """The route towards a gateway, or the link whose own address it is."""
-        tables = self._rules.tables(AF_INET, None)
-        if table != MAIN_TABLE:
-            tables = [table, *tables]
-        for number in tables:
-            if number == LOCAL_TABLE:
-                link = self._owner(via, dev)
-                if link is not None:
-                    return link
-                if scope <= SCOPE_LINK and self._is_broadcast(via, dev):
-                    raise Refused(errno.EINVAL, "Nexthop has invalid gateway")
-                continue
-            found = self.lookup(via, number, scope, dev)
-            if found is not None:
-                return found
-        return None
-
-    # The local table (255) is not kept: what it would say follows from the addresses.
-
-    def _owner(self, address: Address, dev: int) -> FakeLink | None:
-        """The link (`dev` or, for 0, any) whose own address this is."""
-        for link in self._links:
-            if dev in (0, link.index) and address in [a.address for a in link.addresses]:
-                return link
-        return None
-
-    def _is_broadcast(self, address: Address, dev: int) -> bool:
-        """Whether it is the last address of a network of that link (0: any)."""
-        for link in self._links:
-            if not link.up or dev not in (0, link.index):
-                continue
-            for own in link.of_family(AF_INET):
-                first = int.from_bytes(network_of(own).address, "big")
-                last = first | (1 << 32 - own.length) - 1
-                if own.length < 31 and address == last.to_bytes(4, "big"):
-                    return True
-        return False
 
 
 def _connected(link: FakeLink, address: LinkAddress) -> KernelRoute:

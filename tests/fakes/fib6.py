@@ -9,22 +9,20 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable
 
-from cni_route.address import AF_INET, AF_INET6, Address, Prefix
+from cni_route.address import AF_INET6, Address, Prefix
 from cni_route.model import (
     IPV6_METRIC,
-    MAIN_TABLE,
     Hop,
     KernelRoute,
     Key,
     LinkAddress,
 )
-from tests.fakes.fib4 import REJECTS
-from tests.fakes.links import IFINDEX_LOOPBACK, FakeLink, Links, is_link_local, network_of
+from tests.fakes.checks6 import Checks6
+from tests.fakes.links import IFINDEX_LOOPBACK, FakeLink, Links, network_of
 from tests.fakes.nexthops import Nexthops
 from tests.fakes.refused import Refused
 from tests.fakes.rules import KERNEL_PROTOCOL, Rules
 
-BOOT_PROTOCOL = 3  # what IPv6 makes of none
 PREFIX_METRIC = 256  # IP6_RT_PRIO_ADDRCONF
 _Node = tuple[Prefix, "Prefix | None"]  # destination, source
 
@@ -63,8 +61,8 @@ class Fib6:
 
     def __init__(self, links: Links, rules: Rules, nexthops: Nexthops) -> None:
         self._links = links
-        self._rules = rules
         self._nexthops = nexthops
+        self.checks = Checks6(links, rules, nexthops, self.lookup)
         self._tables: dict[int, dict[_Node, list[Entry6]]] = {}
 
     # ------------------------------------------------------------ reading
@@ -94,23 +92,25 @@ class Fib6:
         return [e for e in entries if e.ecmp and e.metric == of.metric]
 
     def lookup(
-        self, address: Address, table: int, dev: int = 0, prefer: int = 0
+        self,
+        address: Address,
+        table: int,
+        dev: int = 0,
+        prefer: int = 0,
+        source: Address | None = None,
     ) -> KernelRoute | None:
-        """A route that carries a packet to `address`, from this one table.
+        """A route that carries a packet from `source` to `address`, from this one table.
 
         Only by `dev` unless that is 0; of several equally good ones, rather by `prefer`.
         """
-        nodes = [n for n in self._tables.get(table, {}) if n[0].contains(address) and not n[1]]
-        for node in sorted(nodes, key=lambda n: -n[0].length):
-            usable = [
-                entry
-                for entry in self._tables[table][node]
-                if not entry.dead and dev in (0, entry.dev)
-            ]
-            if usable:
-                best = [entry for entry in usable if entry.metric == usable[0].metric]
-                best.sort(key=lambda entry: entry.dev != prefer)
-                return best[0].route
+        nodes = self._tables.get(table, {})
+        found = {dst for (dst, _), entries in nodes.items() if entries and dst.contains(address)}
+        for dst in sorted(found, key=lambda p: -p.length):
+            for entries in _for_source(nodes, dst, source):
+                usable = [e for e in entries if not e.dead and dev in (0, e.dev)]
+                if usable:
+                    best = [e for e in usable if e.metric == usable[0].metric]
+                    return min(best, key=lambda e: e.dev != prefer).route
         return None
 
     def alive(self, route: KernelRoute) -> list[Hop]:
@@ -126,7 +126,7 @@ class Fib6:
         metric = given.key.metric or IPV6_METRIC
         given = given._replace(key=given.key._replace(metric=metric))
         if given.nexthop_id or len(given.hops) < 2:
-            self._insert(verb, Entry6(self._checked(given)))
+            self._insert(verb, Entry6(self.checks.route(given)))
             return
         if any(hop.via is None for hop in given.hops):
             raise Refused(
@@ -135,7 +135,7 @@ class Fib6:
             )
         new: list[Entry6] = []
         for hop in given.hops:
-            entry = Entry6(self._checked(given._replace(hops=(hop,))))
+            entry = Entry6(self.checks.route(given._replace(hops=(hop,))))
             if any(entry.duplicates(earlier) for earlier in new):
                 raise Refused(errno.EEXIST)
             new.append(entry)
@@ -261,72 +261,20 @@ class Fib6:
             for entries in table.values():
                 entries[:] = [e for e in entries if not doomed(self._siblings(entries, e))]
 
-    # ------------------------------------------------------------ checks (ip6_route_info_create)
 
-    def _checked(self, route: KernelRoute) -> KernelRoute:
-        """The route of one hop as it will be kept; raises Refused."""
-        route = route._replace(scope=0, protocol=route.protocol or BOOT_PROTOCOL)
-        if route.nexthop_id:
-            if route.source is not None:
-                raise Refused(errno.EINVAL, "Nexthops can not be used with source routing")
-            hops = self._nexthops.hops(route.nexthop_id)
-            if self._nexthops.family(route.nexthop_id) == AF_INET:
-                raise Refused(errno.EINVAL, "IPv6 routes can not use an IPv4 nexthop")
-            route = route._replace(hops=hops)
-        elif route.type in REJECTS:
-            route = route._replace(hops=())
-        elif not route.hops:
-            raise Refused(errno.ENODEV)
-        else:
-            route = route._replace(hops=(self.check_hop(route, route.hops[0]),))
-        if route.src is not None and self._links.owner(route.src) is None:
-            raise Refused(errno.EINVAL, "Invalid source address")
-        return route
+def _for_source(
+    nodes: dict[_Node, list[Entry6]], dst: Prefix, source: Address | None
+) -> list[list[Entry6]]:
+    """Where to look under a destination.
 
-    def check_hop(self, route: KernelRoute, hop: Hop) -> Hop:
-        """A next hop of a route as it will be kept; raises Refused."""
-        link = self._links.find(hop.dev)
-        if hop.dev and link is None:
-            raise Refused(errno.ENODEV)
-        if hop.onlink:
-            if link is None:
-                raise Refused(errno.ENODEV, "Nexthop device required for onlink")
-            if not link.up:
-                raise Refused(errno.ENETDOWN, "Nexthop device is not up")
-        if hop.via is not None:
-            hop = self._gateway(route, hop, link)
-            link = self._links.find(hop.dev)
-        if link is None:
-            raise Refused(errno.ENODEV)
-        if not link.up:
-            raise Refused(errno.ENETDOWN, "Nexthop device is not up")
-        return hop
-
-    def _gateway(self, route: KernelRoute, hop: Hop, link: FakeLink | None) -> Hop:
-        assert hop.via is not None
-        if is_link_local(hop.via) and link is not None:
-            local = hop.via in [a.address for a in link.addresses]
-        else:
-            local = self._links.owner(hop.via) is not None
-        if local:
-            raise Refused(errno.EINVAL, "Gateway can not be a local address")
-        if is_link_local(hop.via):
-            if not hop.dev:
-                raise Refused(errno.EINVAL, "Egress device not specified")
-            return hop
-        if hop.onlink:
-            found = self.lookup(hop.via, MAIN_TABLE, prefer=hop.dev)
-            if found is None or not found.key.dst.length or found.type in REJECTS:
-                return hop
-            if found.hops[0].dev != hop.dev:
-                raise Refused(errno.EINVAL, "Nexthop has invalid gateway or device mismatch")
-            return hop
-        tables = [route.key.table, *self._rules.tables(AF_INET6, None)]
-        for table in tables:
-            found = self.lookup(hop.via, table, hop.dev)
-            if found is not None and found.hops and found.hops[0].via is None:
-                return hop._replace(dev=found.hops[0].dev)
-        raise Refused(errno.EHOSTUNREACH)
+    Once one route to it has a source prefix, those without are not looked at any more: the kernel
+    goes on with the next shorter destination (fib6_node_lookup_1).
+    """
+    prefixes = [src for d, src in nodes if d == dst and src is not None and nodes[d, src]]
+    if not prefixes:
+        return [nodes[dst, None]]
+    fitting = [src for src in prefixes if source is not None and src.contains(source)]
+    return [nodes[dst, src] for src in sorted(fitting, key=lambda p: -p.length)]
 
 
 def _connected(link: FakeLink, address: LinkAddress) -> KernelRoute:

@@ -25,7 +25,7 @@ from tests.fakes.fib4 import Fib4
 from tests.fakes.fib6 import Fib6
 from tests.fakes.links import FakeLink, Links, link_local
 from tests.fakes.nexthops import Nexthops
-from tests.fakes.refused import Refused
+from tests.fakes.refused import THROW, Refused
 from tests.fakes.rules import LOCAL_TABLE, Rules
 
 P = ParamSpec("P")
@@ -57,7 +57,7 @@ class FakeNamespace:
         self._rules = Rules()
         self._nexthops = Nexthops()
         self._fib6 = Fib6(self._links, self._rules, self._nexthops)
-        self._fib4 = Fib4(self._links, self._rules, self._nexthops, self._fib6.check_hop)
+        self._fib4 = Fib4(self._links, self._rules, self._nexthops, self._fib6.checks.hop)
         self._observers: list[Callable[[Operation], None]] = []
         self.set_up("lo")
 
@@ -88,12 +88,14 @@ class FakeNamespace:
         to = Address.parse(address) if isinstance(address, str) else address
         bound = Address.parse(source) if isinstance(source, str) and source else source or None
         assert not isinstance(bound, str)
-        fib = self._fib4 if to.family == AF_INET else self._fib6
         for table in self._rules.tables(to.family, bound):
             if table == LOCAL_TABLE:
                 continue
-            found = fib.lookup(to, table)
-            if found is not None and found.type != text.THROW:
+            if to.family == AF_INET:
+                found = self._fib4.lookup(to, table)
+            else:
+                found = self._fib6.lookup(to, table, source=bound)
+            if found is not None and found.type != THROW:
                 return found
         return None
 
@@ -166,7 +168,7 @@ class FakeNamespace:
             raise Refused(errno.ENETDOWN, "Carrier for nexthop device is down")
         six = hop.via is not None and hop.via.family == AF_INET6
         route = KernelRoute(Key(DEFAULT6 if six else DEFAULT4, 0), (hop,))
-        hop = (self._fib6 if six else self._fib4).check_hop(route, hop)
+        hop = (self._fib6 if six else self._fib4).checks.hop(route, hop)
         self._nexthops.add(identity, hop)
         return identity
 

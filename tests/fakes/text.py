@@ -18,10 +18,9 @@ from cni_route.model import (
     LinkAddress,
     PolicyRule,
 )
-from tests.fakes.refused import Refused
+from tests.fakes.refused import THROW, Refused
 
 BOOT_PROTOCOL = 3  # what `ip route` writes
-THROW = 9
 TYPES = {"unicast": TYPE_UNICAST, "blackhole": 6, "unreachable": 7, "prohibit": 8, "throw": THROW}
 PROTOCOLS = {"kernel": 2, "boot": BOOT_PROTOCOL, "static": 4}
 SCOPES = {"global": SCOPE_UNIVERSE, "link": SCOPE_LINK, "host": 254}
@@ -167,7 +166,6 @@ def _word(names: Mapping[str, int], number: int) -> str:
 __all__ = [
     "BOOT_PROTOCOL",
     "PROTOCOLS",
-    "THROW",
     "parse_address",
     "parse_nexthop",
     "parse_route",
