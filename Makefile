@@ -2,15 +2,17 @@
 #
 # demo, test, bench and soak work in private mount and network namespaces; the machine keeps its
 # network, /etc/cni and /var/lib/cni as they are. They need root, and on Debian they install what
-# is missing (iproute2, containernetworking-plugins, python3-venv), and nothing otherwise.
+# is missing (iproute2, containernetworking-plugins, python3-venv; for test and soak strace, too),
+# and nothing otherwise.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+NODE_PACKAGES := iproute2 containernetworking-plugins python3-venv
 NEEDS := PYTHON='$(PYTHON)' sh tests/needs.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check bench soak clean node-packages
+.PHONY: help venv demo test check bench soak clean node-packages test-packages
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do \
@@ -27,12 +29,15 @@ $(VENV)/made: setup.cfg pyproject.toml
 	@touch $@
 
 node-packages:
-	@$(NEEDS) --root iproute2 containernetworking-plugins python3-venv
+	@$(NEEDS) --root $(NODE_PACKAGES)
+
+test-packages:
+	@$(NEEDS) --root $(NODE_PACKAGES) strace
 
 demo: node-packages venv ## a node with real CNI plugins and pods, and what cni-route does there
 	@$(BIN)/python -m tests.demo
 
-test: node-packages venv ## all tests, tier by tier: unit, contract, kernel, cni, service, node
+test: test-packages venv ## all tests, tier by tier, from unit tests to whole nodes
 	@$(BIN)/python tests/tiers.py
 
 check: venv ## formatting, lint, types, the import contract, the house rules
@@ -45,7 +50,7 @@ check: venv ## formatting, lint, types, the import contract, the house rules
 bench: node-packages venv ## the figures of the budgets, as a table: p50, p99, n, ratios
 	@$(BIN)/python -m tests.bench
 
-soak: node-packages venv ## the long runs, with full counts; a summary goes to docs/measured.md
+soak: test-packages venv ## the long runs, with full counts; a summary goes to docs/measured.md
 	@CNI_ROUTE_SOAK=1 $(BIN)/python tests/tiers.py --summary docs/measured.md
 
 clean: ## remove caches and build output (the venv stays: rm -r .venv)

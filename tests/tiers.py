@@ -29,6 +29,7 @@ TIERS = {
     "cni": ("cni",),
     "service": ("service",),
     "node": ("node", "gap"),
+    "crash": ("crash",),
 }
 NOTHING_COLLECTED = 5  # pytest's exit code
 
