@@ -171,6 +171,8 @@ def _attachment(reader: Reader) -> Attachment:
     rules, problems = parse_rules(reader.get("routes"), f"{reader.path}.routes", "")
     if problems:
         raise BadValue(f"{problems[0].path}: {problems[0].message}")
+    # named as in the plugin's configuration, in whatever order the ADDs came
+    rules = tuple(rule._replace(path=f"routes[{index}]") for index, rule in enumerate(rules))
     gateways = tuple(r.as_value(Address.parse) for r in reader.each("gateways"))
     return Attachment(reader.text("network"), reader.text("ifname"), gateways, rules)
 

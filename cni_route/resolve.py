@@ -277,9 +277,10 @@ def _observed(candidate: Candidate, subject: _Subject) -> Verdict:
 
 
 def _beaten(candidate: Candidate, winner: Candidate) -> Verdict:
-    owner = winner.route if winner.rank[0] else f"Route {winner.route}"
+    owner = f"Route {winner.route}"
     if winner.route == candidate.route:
-        owner = f"{winner.rule.path} of the same Route"
+        same = winner.route if winner.rank[0] else "the same Route"
+        owner = f"{winner.rule.path} of {same}"
     return _say(candidate.applied, "conflict", "Conflict", f"{owner} wins {candidate.applied.dst}")
 
 

@@ -88,9 +88,12 @@ class Sandboxes:
         return None
 
     def save(self, record: Record) -> None:
-        """Write the record whole; OSError where the disk refuses (the old one stays as it was)."""
+        """Write the record whole; OSError where the disk refuses (the old one stays as it was).
+
+        Called with the sandbox's lock held: what a writer that was killed has left is overwritten.
+        """
         path = self._path(record.container_id, ".json")
-        temporary = f"{path}.{os.getpid()}.tmp"
+        temporary = f"{path}.tmp"
         body = json.dumps(to_json(record), separators=(",", ":")).encode()
         self._make_folder()
         try:
@@ -108,8 +111,11 @@ class Sandboxes:
             raise
 
     def remove(self, container_id: str) -> None:
-        """Remove record and lock; what is not there is fine."""
-        for suffix in (".json", ".lock"):
+        """Remove record and lock; what is not there is fine.
+
+        The lock goes last: while it is there, there may be something to remove.
+        """
+        for suffix in (".json", ".json.tmp", ".lock"):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self._path(container_id, suffix))
         self._valid.discard(container_id)
@@ -151,7 +157,8 @@ class Sandboxes:
             pause = min(pause * 2, 0.02)
 
     def _open_lock(self, path: str) -> int:
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+        # read-only: a lock that is there can be had on a disk that has become so
+        flags = os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC
         try:
             return os.open(path, flags, 0o600)
         except FileNotFoundError:
@@ -179,8 +186,10 @@ class Sandboxes:
 def _parse(text: bytes, container_id: str) -> Record:
     try:
         data = json.loads(text)
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise BadValue(f"is not JSON: {error}") from None
+    except RecursionError:
+        raise BadValue("is nested too deeply") from None
     record = from_json(data)
     if record.container_id != container_id:
         raise BadValue(f"containerID: {record.container_id!r} is not the file's name")
