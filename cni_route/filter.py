@@ -74,7 +74,7 @@ def matches(selector: Selector, pod: Pod, known: Known) -> Decision:
         owned = Decision("yes" if selector.name in (None, pod.name) else "no")
     else:
         owned = _owner(selector, pod, known)
-    if owned.answer == "no" or selector.labels is None:
+    if owned.answer == "no" or not selector.labels:
         return owned
     if pod.labels is None:
         return Decision("unknown", "labels of the pod")
@@ -87,7 +87,7 @@ def _namespace(selector: Selector, pod: Pod, known: Known) -> Decision:
     names = [n for n in (selector.name, selector.namespace) if n is not None]
     if any(name != pod.namespace for name in names):
         return Decision("no")
-    if selector.labels is None:
+    if not selector.labels:
         return YES
     namespace = known.namespaces.get(pod.namespace)
     if namespace is None:
