@@ -45,7 +45,10 @@ class Options(NamedTuple):
     only_add: bool = False
     paused: bool = False  # dry, and the verdicts say so
     bare: bool = False  # without the rules of the plugin's own configuration (cleanup)
-    unfinished: frozenset[str] = frozenset()  # NICs that are left alone: their chain is at work
+    # NICs that are left alone, as their CNI chain may still be at work: those of these names, and
+    # (where it is given) those whose name and interface index are not in `finished`
+    unfinished: frozenset[str] = frozenset()
+    finished: frozenset[tuple[str, int]] | None = None
 
 
 DEFAULTS = Options()
@@ -161,7 +164,7 @@ class _Pass:
         found = view.find_pod(record.namespace, record.name, record.uid)
         self.pod = found or Pod(record.namespace, record.name, record.uid)
         rules = () if options.bare else _rules(record)
-        self.terms = Terms(rules, options.paused, options.unfinished, options.protocol)
+        self.terms = Terms(rules, options.paused, frozenset(), options.protocol)
         self.written = 0
         self.planned: tuple[Operation, ...] = ()
         self.again: frozenset[Key] = frozenset(memory.refused)  # keys to plan in any case
@@ -214,7 +217,20 @@ class _Pass:
         return changed | self.again
 
     def _resolve(self) -> frozenset[Key] | None:
-        return self.memory.resolve(self.view, self.pod, self.record, self.terms)
+        terms = self.terms._replace(unfinished=self._left_alone())
+        return self.memory.resolve(self.view, self.pod, self.record, terms)
+
+    def _left_alone(self) -> frozenset[str]:
+        """The NICs, of those just looked at, whose chain may still be at work."""
+        names, finished = self.options.unfinished, self.options.finished
+        if finished is None:
+            return names
+        links = self.memory.links.values()
+        return names.union(
+            link.name
+            for link in links
+            if not link.loopback and (link.name, link.ifindex) not in finished
+        )
 
     def _plan(self, keys: frozenset[Key] | None) -> Steps:
         memory, options = self.memory, self.options

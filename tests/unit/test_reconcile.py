@@ -292,3 +292,19 @@ def test_a_nic_whose_chain_is_at_work_is_left_alone(pod: FakePod) -> None:
     pod.memory.doubt()
     pod.go(view)
     assert pod.routes(114) == ["172.17.0.0/16 dev eth0 proto 114"]
+
+
+def test_only_nics_known_to_be_finished_get_routes_where_that_is_asked(pod: FakePod) -> None:
+    view = view_of(rule("172.16.0.0/16"), rule("172.17.0.0/16", "eth0"))
+    eth0 = pod.ns.links()["eth0"].ifindex
+    eth1 = pod.ns.links()["eth1"].ifindex
+    pod.go(view, Options(finished=frozenset((("eth0", eth0),))))
+    assert pod.routes(114) == ["172.17.0.0/16 dev eth0 proto 114"]
+    pod.go(view, Options(finished=frozenset((("eth0", eth0), ("eth1", eth1)))))
+    assert len(pod.routes(114)) == 2
+    # made again under another index, it is another NIC
+    pod.ns.remove_link("eth1")
+    pod.ns.add_link("eth1", "10.124.2.5/24")
+    pod.memory.doubt()
+    pod.go(view, Options(finished=frozenset((("eth0", eth0), ("eth1", eth1)))))
+    assert pod.routes(114) == ["172.17.0.0/16 dev eth0 proto 114"]
