@@ -6,26 +6,22 @@ it with other arguments, so what a plan shows is what an apply does.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from errno import EINVAL, ENOENT
-from typing import NamedTuple
 
 from cni_route.displace import Shadow, adopted
 from cni_route.kernel import Kernel, Table
 from cni_route.memory import Marks, Memory, bound_shadow, named_shadow
 from cni_route.model import (
-    BACKUP_PROTOCOL,
-    OWN_PROTOCOL,
     Batch,
     KernelRoute,
     Key,
-    Link,
     Operation,
     Pod,
     Refusal,
     Rule,
-    Verdict,
 )
+from cni_route.outcome import DEFAULTS, Options, Outcome
 from cni_route.plan import Situation, Steps, plan
 from cni_route.record import Displaced, Record
 from cni_route.refused import STALE, Meaning, meaning
@@ -34,64 +30,6 @@ from cni_route.shape import Terms
 from cni_route.view import View
 
 _ROUNDS = 5  # looks at the table in one pass; what is not settled by then waits for the next
-
-
-class Options(NamedTuple):
-    """How a pass works. `dry` writes nothing; `only_add` takes no own route out."""
-
-    protocol: int = OWN_PROTOCOL
-    backup_protocol: int = BACKUP_PROTOCOL
-    dry: bool = False
-    only_add: bool = False
-    paused: bool = False  # dry, and the verdicts say so
-    bare: bool = False  # without the rules of the plugin's own configuration (cleanup)
-    # NICs that are left alone, as their CNI chain may still be at work: those of these names, and
-    # (where it is given) those whose name and interface index are not in `finished`
-    unfinished: frozenset[str] = frozenset()
-    finished: frozenset[tuple[str, int]] | None = None
-
-
-DEFAULTS = Options()
-
-
-class Outcome(NamedTuple):
-    """What a pass left behind. The mappings are its own: nobody changes them any more.
-
-    `written`: operations that the kernel acknowledged. `planned`: what a dry pass would have
-    sent. `retry`: something is not as wanted that a later pass may mend by itself. `error`: why
-    the pass could not be done or finished, '' if it was.
-    """
-
-    record: Record
-    verdicts_by_key: Mapping[Key | None, tuple[Verdict, ...]]
-    wanted_by_key: Mapping[Key, KernelRoute | None]
-    actual_by_key: Mapping[Key, tuple[KernelRoute, ...]]
-    links_by_name: Mapping[str, Link]
-    written: int = 0
-    planned: tuple[Operation, ...] = ()
-    retry: bool = False
-    error: str = ""
-    owed: tuple[Displaced, ...] = ()  # displaced, no longer by a rule, and not yet put back
-
-    @property
-    def verdicts(self) -> tuple[Verdict, ...]:
-        """All verdicts of the pod."""
-        return tuple(v for verdicts in self.verdicts_by_key.values() for v in verdicts)
-
-    @property
-    def wanted(self) -> tuple[KernelRoute, ...]:
-        """The own routes that the pod should have."""
-        return tuple(route for route in self.wanted_by_key.values() if route is not None)
-
-    @property
-    def actual(self) -> tuple[KernelRoute, ...]:
-        """The main table, under each key in the kernel's order."""
-        return tuple(route for routes in self.actual_by_key.values() for route in routes)
-
-    @property
-    def links(self) -> tuple[Link, ...]:
-        """The pod's interfaces, loopback among them."""
-        return tuple(self.links_by_name.values())
 
 
 def reconcile(
@@ -403,3 +341,6 @@ def _rules(record: Record) -> tuple[Rule, ...]:
 def _key_of(operation: Operation) -> Key | None:
     subject = operation.subject
     return subject.key if isinstance(subject, KernelRoute) else None
+
+
+__all__ = ["DEFAULTS", "Options", "Outcome", "reconcile"]
