@@ -1,0 +1,70 @@
+"""Twenty pods started at once by containerd, with eth0 and eth1 from two CNI lists each.
+
+containerd runs the two chains of a pod side by side: either NIC may come first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.node.documents import expected
+from tests.node.folder import wait_for
+from tests.node.node import Node
+from tests.node.service import Service
+from tests.runtime.batch import start, stop
+from tests.runtime.containerd import Containerd
+from tests.runtime.follow import Followers, percentiles
+from tests.runtime.lists import write_lists
+
+PODS = 20
+ALL = expected("eth0")
+OF = {nic: [line for line in ALL if f"dev {nic}" in line] for nic in ("eth0", "eth1")}
+
+Figure = Callable[[str, str], None]
+
+
+def rounds(soak: bool) -> list[bool]:
+    """How often twenty pods are started; True for the last time, when they need not be stopped."""
+    return [False] * (9 if soak else 0) + [True]
+
+
+def test_with_the_entry_in_both_lists_a_container_finds_every_rule_at_its_first_act(
+    node: Node, containerd: Containerd, service: Service, soak: bool
+) -> None:
+    write_lists(node)
+    service.start()
+    containerd.start()
+    for last in rounds(soak):
+        found = start(containerd, PODS)
+        assert {s.pod.sandbox.name: m for s in found if (m := s.missing(ALL))} == {}
+        assert [s.pod.own() for s in found] == [ALL] * PODS
+        if not last:
+            stop(containerd, [each.id for each in found])
+
+
+@pytest.mark.parametrize("nic", ["eth0", "eth1"])
+def test_with_the_entry_in_one_list_the_other_nic_s_rules_follow_by_themselves(
+    node: Node, containerd: Containerd, service: Service, soak: bool, figure: Figure, nic: str
+) -> None:
+    """Here the other NIC comes late; the rules of the list's own NIC do not wait for it."""
+    other = {"eth0": "eth1", "eth1": "eth0"}[nic]
+    write_lists(node, [nic], slow=other)
+    service.start()
+    containerd.start()
+    waited, late = [], 0
+    for last in rounds(soak):
+        with Followers(node, other) as followers:
+            found = start(containerd, PODS)
+            assert {s.pod.sandbox.name: m for s in found if (m := s.missing(OF[nic]))} == {}
+            for each in found:
+                wait_for(each.pod, ALL)
+            waited += followers.seconds()
+        late += sum(bool(each.missing(ALL)) for each in found)
+        if not last:
+            stop(containerd, [each.id for each in found])
+    assert len(waited) >= PODS / 2, f"{other} came late in {len(waited)} pods only"
+    what = f"containerd {containerd.cri.version()}, entry in {nic}'s list, {other} late"
+    figure(f"{what}: its rules after its own routes", percentiles(waited))
+    figure(f"{what}: containers without them at their first act", f"{late} of {len(waited)}")
