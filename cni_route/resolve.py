@@ -120,16 +120,15 @@ def _resolve_key(
             verdicts.append(via)
             continue
         asked = _want(candidate, via)
-        if candidate.observe:
-            verdicts.append(_observed(candidate, subject))
-        elif winner is None:
-            winner, want = candidate, asked
-            held = subject.hindrance(candidate) is not None
-            verdicts.append(_granted(candidate, subject))
-        elif asked == want:
-            verdicts.append(_granted(candidate, subject))
-        else:
+        if winner is not None and asked != want:
             verdicts.append(_beaten(candidate, winner))
+        elif candidate.observe:
+            verdicts.append(_observed(candidate, subject))
+        else:
+            if winner is None:
+                winner, want = candidate, asked
+                held = subject.hindrance(candidate) is not None
+            verdicts.append(_granted(candidate, subject))
     return (None if held else want), held, tuple(verdicts)
 
 
