@@ -71,6 +71,7 @@ class Loop:
         self._paused = paused
         self._cleaned = False
         self._stopped = False
+        self._set_situation(None)  # before anything is known a pause is one already
 
     # ------------------------------------------------------------ what happens
 
@@ -107,6 +108,7 @@ class Loop:
             if pod is None:
                 return
             pod.memory.doubt()
+            pod.chains.event(now)
             key = (container_id, "event")
             if container_id in self._dirty or key in self._agenda:
                 return
@@ -263,10 +265,13 @@ class Loop:
 
     def _done(self, pod: Pod, result: Result) -> None:
         """What a pass left to be done; hot, so a pod in which all is well costs nothing."""
-        if result == "done" and not pod.failures:
+        if result == "done" and not pod.failures and pod.due is None:
             return
         container_id = pod.record.container_id
         with self._work:
+            if pod.due is not None and self._pods.get(container_id) is pod:
+                self._agenda.add((container_id, "chain"), pod.due)
+                self._work.notify_all()
             if result == "done":
                 pod.failures = 0
                 self._agenda.drop((container_id, "retry"))
@@ -317,7 +322,7 @@ class Loop:
     def _forget(self, container_id: str) -> None:
         del self._pods[container_id]
         self._dirty.pop(container_id, None)
-        for why in ("sweep", "retry", "event"):
+        for why in ("sweep", "retry", "event", "chain"):
             self._agenda.drop((container_id, why))
         self._ledger.drop(container_id)
         self._forgotten(container_id)

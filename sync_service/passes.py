@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,16 +10,17 @@ from errno import ENOENT, ETIMEDOUT
 from typing import Literal, NamedTuple
 
 from cni_route.kernel import Kernel
-from cni_route.memory import Memory
 from cni_route.reconcile import Options, Outcome, reconcile
 from cni_route.record import Record
-from cni_route.sandbox import Sandboxes, check_namespace, open_namespace
+from cni_route.sandbox import Sandboxes
 from cni_route.view import EMPTY, View
-from sync_service.agenda import Calm
+from sync_service.chains import Waits
+from sync_service.door import Door, door
 from sync_service.house import Cleaned
 from sync_service.ledger import Ledger, PodState, state_of
+from sync_service.pod import Pod
 
-__all__ = ["Door", "Passes", "Pod", "Result", "Situation"]
+__all__ = ["Passes", "Pod", "Result", "Situation"]
 
 Result = Literal[
     "done",  # nothing is left to be done
@@ -31,7 +30,6 @@ Result = Literal[
 _LOCK_SECONDS = 10.0  # what a call or a query waits for another pass on the same pod
 _MOMENT = 0.05  # seconds; what the loop waits for one
 _CLEANING_ROUNDS = 3
-_MANY = 10_000  # namespaces that are remembered as checked
 _log = logging.getLogger(__name__)
 
 
@@ -40,70 +38,6 @@ class Situation(NamedTuple):
 
     view: View = EMPTY
     options: Options = Options(only_add=True)
-
-
-class Pod:
-    """What the service keeps of a sandbox between passes; `lock` is held by whoever makes one."""
-
-    __slots__ = ("calm", "failures", "heard", "lock", "memory", "record", "said", "written")
-
-    def __init__(self, record: Record) -> None:
-        self.record = record
-        self.memory = Memory()
-        self.lock = threading.Lock()
-        self.calm = Calm()
-        self.failures = 0  # passes in a row that left something to be tried again
-        self.heard = False  # its namespace's events reach us
-        self.said = ""  # what was last logged of it
-        self.written = 0  # operations acknowledged in the last pass
-
-    @property
-    def name(self) -> str:
-        """namespace/name, or the container id where they are not known."""
-        record = self.record
-        return f"{record.namespace}/{record.name}" if record.name else record.container_id
-
-    def renew(self, record: Record) -> None:
-        """Go by this record from now on; another namespace means that nothing else holds."""
-        if record.inode != self.record.inode:
-            self.memory = Memory()
-            self.heard = False
-        self.record = record
-
-
-class Door(NamedTuple):
-    """How a namespace is entered and left: by its path to a descriptor and its inode."""
-
-    enter: Callable[[str], tuple[int, int]]
-    leave: Callable[[int], None]
-
-
-def door() -> Door:
-    """The way into real namespaces; each is checked when it is entered for the first time.
-
-    What was another's namespace than ours and PID 1's once stays so: both live as long as this
-    process, so no other gets their inode.
-    """
-    checked: set[tuple[int, int]] = set()
-
-    def enter(path: str) -> tuple[int, int]:
-        try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        except OSError:
-            descriptor = open_namespace(path)  # says what is wrong
-        found = os.fstat(descriptor)
-        if (found.st_dev, found.st_ino) not in checked:
-            try:
-                check_namespace(descriptor, path)
-            except OSError:
-                os.close(descriptor)
-                raise
-            if len(checked) > _MANY:
-                checked.clear()
-            checked.add((found.st_dev, found.st_ino))
-        return descriptor, found.st_ino
-
-    return Door(enter, os.close)
 
 
 class Passes:
@@ -121,6 +55,7 @@ class Passes:
         *,
         gone: Callable[[Record], bool],
         heard: Callable[[str, int], bool],
+        waits: Callable[[], Waits] = lambda: Waits(0, 0),
         way: Door | None = None,
     ) -> None:
         self._kernel = kernel
@@ -128,6 +63,8 @@ class Passes:
         self._ledger = ledger
         self._gone = gone
         self._heard = heard
+        self._waits = waits
+        self._expected: set[str] = set()  # names of NICs for which ADDs have come
         self._door = way or door()
         self.situation = Situation()
 
@@ -143,10 +80,19 @@ class Passes:
     def pass_over(self, pod: Pod, record: Record, descriptor: int, dry: bool) -> Outcome:
         """The same on an open, checked descriptor, for a CNI call; raises OSError."""
         with _held(pod):
+            called = {a.ifname for a in record.attachments}
+            new = called - {a.ifname for a in pod.record.attachments} or called
             pod.renew(record)
-            outcome = self._reconcile(pod, descriptor, dry)
+            # all NICs are in place, but for those whose own ADD is still to come
+            unfinished = frozenset(self._expected - called)
+            view, options = self.situation
+            options = options._replace(dry=dry, unfinished=unfinished)
+            outcome = self._reconcile(pod, descriptor, Situation(view, options))
             if not dry:
+                self._expected |= new
                 self._note(pod, outcome)
+                pod.chains.finish(lambda name: name not in unfinished)
+                self._ask_again(pod)
             return outcome
 
     def look(self, pod: Pod, pending: bool) -> PodState | None:
@@ -157,7 +103,9 @@ class Passes:
             known = self._ledger.get(pod.record.container_id)
             try:
                 with self._inside(pod.record) as descriptor:
-                    seen = state_of(self._reconcile(pod, descriptor, True), time.time())
+                    view, options = self._situation_of(pod)
+                    dry = Situation(view, options._replace(dry=True))
+                    seen = state_of(self._reconcile(pod, descriptor, dry), time.time())
             except OSError as error:
                 return known and known._replace(state="failed", error=_words(error))
         # whether all is well is for the passes to say: a dry one has tried nothing
@@ -209,7 +157,7 @@ class Passes:
         pod.written = 0
         try:
             with self._inside(pod.record) as descriptor:
-                outcome = self._reconcile(pod, descriptor, False, _MOMENT)
+                outcome = self._reconcile(pod, descriptor, self._situation_of(pod), _MOMENT)
         except OSError as error:
             if self._was_removed(pod.record.container_id) or self._is_gone(pod.record):
                 return "gone"
@@ -217,7 +165,9 @@ class Passes:
         except Exception as error:  # a mistake of ours that one pod's table brings out
             _log.exception("%s: a pass ended in a mistake", pod.name)
             return self._fail(pod, f"a mistake in cni-route: {type(error).__name__}: {error}")
-        return self._note(pod, outcome)
+        result = self._note(pod, outcome)
+        self._ask_again(pod)
+        return result
 
     @contextmanager
     def _inside(self, record: Record) -> Iterator[int]:
@@ -230,23 +180,61 @@ class Passes:
         finally:
             self._door.leave(descriptor)
 
+    def _situation_of(self, pod: Pod) -> Situation:
+        """As it is now, for a pass that is no ADD's: new NICs are left alone for a while."""
+        situation = self.situation
+        if pod.links is None and self._is_settled(pod.record.container_id):
+            return situation
+        if pod.due is not None:
+            pod.chains.wait(self._expected, self._waits(), time.monotonic())
+        return Situation(situation.view, situation.options._replace(finished=pod.chains.finished))
+
+    def _is_settled(self, container_id: str) -> bool:
+        """Whether the record is old enough for every chain to have come to its end."""
+        try:
+            stamp = self._sandboxes.stamp(container_id)
+        except OSError:
+            return True
+        return stamp is None or time.time() - stamp[1] / 1e9 > self._waits().longest
+
     def _reconcile(
-        self, pod: Pod, descriptor: int, dry: bool, lock_seconds: float = _LOCK_SECONDS
+        self, pod: Pod, descriptor: int, situation: Situation, lock_seconds: float = _LOCK_SECONDS
     ) -> Outcome:
+        view, options = situation
         if not pod.heard:
             # before the table is read, so that nothing happens between the two unheard
             pod.heard = self._heard(pod.record.container_id, descriptor)
-        view, options = self.situation
-        return reconcile(
+        outcome = reconcile(
             pod.record,
             view,
             self._kernel,
             self._sandboxes,
             namespace=descriptor,
-            options=options._replace(dry=True) if dry else options,
+            options=options,
             memory=pod.memory,
             lock_seconds=lock_seconds,
         )
+        if outcome.links_by_name is not pod.links and not (options.dry or options.paused):
+            self._see_links(pod, outcome, options)
+        return outcome
+
+    def _see_links(self, pod: Pod, outcome: Outcome, options: Options) -> None:
+        """Note which NICs are new; those of a sandbox whose ADDs came before us are not."""
+        first, pod.links = pod.links is None, outcome.links_by_name
+        pod.chains.see(outcome.links, time.monotonic())
+        if options.finished is None and not options.unfinished:
+            pod.chains.finish(lambda _: True)
+        elif first:
+            called = {a.ifname for a in outcome.record.attachments}
+            pod.chains.finish(called.__contains__)
+
+    def _ask_again(self, pod: Pod) -> None:
+        """When the NICs that are still left alone have waited long enough."""
+        finished = pod.chains.finished
+        now = time.monotonic()
+        pod.due = pod.chains.wait(self._expected, self._waits(), now)
+        if pod.chains.finished is not finished:
+            pod.due = now
 
     def _note(self, pod: Pod, outcome: Outcome) -> Result:
         if outcome.error and self._was_removed(pod.record.container_id):

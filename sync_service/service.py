@@ -25,6 +25,7 @@ from cni_route.netlink.table import NetlinkKernel
 from cni_route.reconcile import Options
 from cni_route.sandbox import Sandboxes
 from sync_service import configuration, log, loop, queries
+from sync_service.chains import Waits
 from sync_service.collector import Collector
 from sync_service.configuration import Loaded, SettingsError
 from sync_service.discover import Discovery, is_gone
@@ -79,6 +80,7 @@ class Service:
         known = self._snapshot.load()
         if known is not None:
             self._collector.start_from(known)
+        self._sandboxes.tidy()
         self._discovery.look()
         self._start()
         _log.info(
@@ -103,6 +105,7 @@ class Service:
             self._ledger,
             gone=lambda record: is_gone(record, settings.netns_dir),
             heard=self._watch.learn,
+            waits=lambda: Waits(self._settings.chain_settle, self._settings.chain_wait),
         )
         self._loop = loop.Loop(
             passes,

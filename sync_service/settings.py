@@ -37,6 +37,8 @@ class Settings(NamedTuple):
     backoff_base: float
     backoff_cap: float
     sweep: float
+    chain_settle: float
+    chain_wait: float
     snapshot_interval: float
 
 
@@ -247,6 +249,21 @@ SETTINGS = (
         _seconds(1, 86400),
         90.0,
         "How often each pod is read anew from the kernel, with jitter.",
+        live=True,
+    ),
+    Setting(
+        "chain_settle",
+        _seconds(0, 60),
+        0.05,
+        "How long a new NIC must be quiet before its routes are written: whoever makes it may"
+        " still be at work.",
+        live=True,
+    ),
+    Setting(
+        "chain_wait",
+        _seconds(0, 600),
+        5.0,
+        "How long a new NIC waits for its own ADD, where NICs of its name had one in other pods.",
         live=True,
     ),
     Setting(

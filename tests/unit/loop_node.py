@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import errno
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from cni_route.reconcile import Options
 from cni_route.record import Record
 from cni_route.sandbox import NamespaceError, Sandboxes
 from cni_route.view import EMPTY, View, touched
+from sync_service.chains import Waits
+from sync_service.door import Door
 from sync_service.ledger import Ledger
 from sync_service.loop import Loop, Timing
-from sync_service.passes import Door, Passes
+from sync_service.passes import Passes
 from sync_service.store import News
 from tests.fakes.fake_kernel import FakeKernel
 from tests.fakes.namespace import FakeNamespace
@@ -36,12 +38,14 @@ class Node:
         self.timing = Timing(0.001, 0.01, 1000)
         self.view = EMPTY
         self.entered: list[str] = []
+        self.waits = Waits(0, -1)  # for the chains of new NICs: none
         self.passes = Passes(
             self.kernel,
             self.sandboxes,
             self.ledger,
             gone=lambda record: record.netns not in self.namespaces,
             heard=lambda container_id, _: not self.heard.append(container_id),  # type: ignore[func-returns-value]
+            waits=lambda: self.waits,
             way=Door(self.enter, lambda _: None),
         )
         self.loop = self.make_loop()
@@ -62,10 +66,12 @@ class Node:
             raise NamespaceError(errno.ENOENT, f"the network namespace {path!r} is gone")
         return self.namespaces[path].descriptor, self.namespaces[path].inode
 
-    def add(self, name: str, *, adopt: bool = True) -> Record:
+    def add(
+        self, name: str, *, nics: Collection[str] = ("eth0", "eth1"), adopt: bool = True
+    ) -> Record:
         made = self.kernel.make()
-        made.add_link("eth0", "10.244.1.5/24")
-        made.add_link("eth1", "10.124.2.5/24")
+        for nic in nics:
+            made.add_link(nic, "10.244.1.5/24" if nic == "eth0" else "10.124.2.5/24")
         made.route("default via 10.244.1.1 dev eth0")
         self.namespaces[f"ns/{name}"] = made
         record = Record(f"c-{name}", f"ns/{name}", made.inode, "d", name, f"u-{name}")
@@ -82,6 +88,10 @@ class Node:
         namespace = self.namespaces[f"ns/{name}"]
         names = {link.ifindex: dev for dev, link in namespace.links().items()}
         return [words(r, names) for r in namespace.dump() if r.protocol in (114, 115)]
+
+    def codes(self, name: str) -> set[str]:
+        found = self.ledger.get(f"c-{name}")
+        return set() if found is None else {verdict.code for verdict in found.verdicts}
 
     def state(self, name: str) -> str:
         found = self.ledger.get(f"c-{name}")

@@ -30,7 +30,7 @@ def running(folder: Followed) -> Iterator[Followed]:
     """The same, followed by a thread of its own, and a rescan too far off to help."""
     source = Directory(str(folder.path), "node-a", folder.sink, lambda: Timing(0.005, 600))
     stop, end = os.pipe()
-    thread = threading.Thread(target=source.run, args=(stop,))
+    thread = threading.Thread(target=source.run, args=(stop,), daemon=True)
     thread.start()
     yield folder
     os.close(end)

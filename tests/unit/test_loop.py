@@ -25,7 +25,7 @@ def node(tmp_path: Path) -> Node:
 @pytest.fixture
 def running(node: Node) -> Iterator[Node]:
     """The same with the loop's thread at work; `node.loop` may be replaced only before."""
-    thread = threading.Thread(target=node.loop.run)
+    thread = threading.Thread(target=node.loop.run, daemon=True)
     thread.start()
     yield node
     node.loop.stop()
@@ -157,7 +157,7 @@ def test_a_namespace_that_cannot_be_opened_keeps_its_record(node: Node) -> None:
     node.add("a")
     made = node.namespaces.pop("ns/a")
     node.passes._gone = lambda _: False  # the path is there, and yet it cannot be opened
-    thread = threading.Thread(target=node.loop.run)
+    thread = threading.Thread(target=node.loop.run, daemon=True)
     thread.start()
     wait(lambda: node.state("a") == "failed")
     assert node.sandboxes.ids() == ["c-a"]

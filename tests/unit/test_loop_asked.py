@@ -24,7 +24,7 @@ def node(tmp_path: Path) -> Node:
 @pytest.fixture
 def running(node: Node) -> Iterator[Node]:
     """The same with the loop's thread at work; `node.loop` may be replaced only before."""
-    thread = threading.Thread(target=node.loop.run)
+    thread = threading.Thread(target=node.loop.run, daemon=True)
     thread.start()
     yield node
     node.loop.stop()
@@ -58,7 +58,10 @@ def test_the_loop_stands_aside_for_adds(node: Node, monkeypatch: pytest.MonkeyPa
         node.loop.pass_over(record, node.namespaces["ns/new"].descriptor, False)
         node.entered.append("the ADD is done")
 
-    threads = [threading.Thread(target=add), threading.Thread(target=node.loop.run)]
+    threads = [
+        threading.Thread(target=add, daemon=True),
+        threading.Thread(target=node.loop.run, daemon=True),
+    ]
     threads[0].start()
     assert inside.wait(DEADLINE)
     threads[1].start()
@@ -73,7 +76,7 @@ def test_the_loop_stands_aside_for_adds(node: Node, monkeypatch: pytest.MonkeyPa
 def test_paused_writes_nothing_and_reports_as_if(node: Node) -> None:
     node.loop = node.make_loop(paused=True)
     node.add("a")
-    thread = threading.Thread(target=node.loop.run)
+    thread = threading.Thread(target=node.loop.run, daemon=True)
     thread.start()
     node.see(view_of(rule(RULE)))
     wait(lambda: bool((s := node.ledger.get("c-a")) and s.verdicts))
@@ -138,7 +141,7 @@ def test_who_can_wait_waits_until_nothing_is_to_be_done(node: Node) -> None:
     began = time.monotonic()
     node.loop.rest(0.05)
     assert time.monotonic() - began >= 0.05, "a pod is dirty, and nobody is at it"
-    thread = threading.Thread(target=node.loop.run)
+    thread = threading.Thread(target=node.loop.run, daemon=True)
     thread.start()
     node.loop.rest(DEADLINE)
     assert node.own("a") == [OWN]

@@ -262,7 +262,7 @@ def test_the_keeper_writes_what_is_complete_and_not_too_often(tmp_path: Path, de
 
     snapshot = Counting(str(tmp_path), {}, desk.said.append)
     keeper = Keeper(snapshot, desk.store, lambda: 600, lambda: True)
-    thread = threading.Thread(target=keeper.run)
+    thread = threading.Thread(target=keeper.run, daemon=True)
     thread.start()
     desk.collector.start_from(build([ROUTE]))
     desk.tell(WEB)

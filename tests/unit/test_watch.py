@@ -72,7 +72,7 @@ class Desk:
 def desk() -> Iterator[Desk]:
     made = Desk()
     stop, end = os.pipe()
-    thread = threading.Thread(target=made.watch.run, args=(stop,))
+    thread = threading.Thread(target=made.watch.run, args=(stop,), daemon=True)
     thread.start()
     yield made
     os.close(end)
