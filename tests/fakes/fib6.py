@@ -114,10 +114,11 @@ class Fib6:
         return None
 
     def alive(self, route: KernelRoute) -> list[Hop]:
-        """The next hops that a packet by this route may take; any of one metric."""
+        """The next hops that a packet by this route may take: any of its siblings."""
         entries = self._tables[route.key.table][route.key.dst, route.source]
-        equal = [e for e in entries if e.metric == route.key.metric and not e.dead]
-        return [hop for entry in equal for hop in entry.route.hops]
+        entry = next(e for e in entries if e.route is route)
+        siblings = self._siblings(entries, entry)
+        return [hop for sibling in siblings if not sibling.dead for hop in sibling.route.hops]
 
     # ------------------------------------------------------------ writing
 

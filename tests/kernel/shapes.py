@@ -1,4 +1,19 @@
-"""Routes, rules and addresses of many shapes, few enough of each to meet one another."""
+"""Routes, rules and addresses of many shapes, few enough of each to meet one another.
+
+Not among them, as the fake kernel does not know it:
+
+- local, broadcast and multicast routes, and those through lo: neither we nor CNI plugins write
+  such, and dumps leave them out;
+- a ToS for IPv6, scope host, next hops without a device: the kernel refuses them, or nobody who
+  writes routes into pods uses them;
+- routes that expire: time would decide (tests/contract has one);
+- nexthop groups, encapsulations, realms: the product reads and keeps them as bytes, and a route
+  with any of them is judged no further;
+- changes to the kernel's own policy rules, and rules that match more than a source;
+- duplicate address detection, promotion of secondary addresses, addresses of a peer: turned off
+  in the namespace, or never given;
+- neighbours: no packet is sent, so none is known. They decide between equal next hops only.
+"""
 
 from __future__ import annotations
 
@@ -39,6 +54,7 @@ ADDRESSES = {
     "eth0": ["10.1.0.2/24", "10.1.0.3/24", "10.1.9.9/32", "2001:db8:1::2/64", "2001:db8:1::3/64"],
     "eth1": ["10.2.0.2/24", "10.1.0.7/24", "2001:db8:2::2/64", "2001:db8:1::7/64"],
 }
+OWN = [address.partition("/")[0] for name in ADDRESSES for address in ADDRESSES[name]]
 DST = {
     AF_INET: ["0.0.0.0/0", "10.9.0.0/16", "10.1.0.0/24", "10.2.0.0/24", "169.254.1.1", "10.9.0.1"],
     AF_INET6: ["::/0", "2001:db8:9::/48", "2001:db8:1::/64", "2001:db8:9::1", "2001:db8:2::1"],
@@ -57,11 +73,6 @@ ODD_VIA = {
 }
 SOURCES = {AF_INET: [Address.parse("10.2.0.2")], AF_INET6: [Address.parse("2001:db8:2::2")]}
 METRICS = {AF_INET: [0, 0, 0, 100, 0xFF000003], AF_INET6: [0, 1024, 1024, 100, 256, 0xFF040003]}
-
-
-def addresses(name: str) -> st.SearchStrategy[str]:
-    """Addresses that an interface gets and loses."""
-    return st.sampled_from(ADDRESSES[name])
 
 
 def _address(texts: list[str]) -> st.SearchStrategy[Address]:
