@@ -36,18 +36,32 @@ def valid_id(container_id: str) -> bool:
 
 
 class _Lock:
-    """A held flock; let go at the end of the with-block."""
+    """A held flock; let go at the end of the with-block, and removed where there is no record.
 
-    __slots__ = ("_descriptor",)
+    Whoever waits for it sees that it is no longer linked, and makes it anew.
+    """
 
-    def __init__(self, descriptor: int) -> None:
+    __slots__ = ("_descriptor", "_path", "_record")
+
+    def __init__(self, descriptor: int, path: str, record: str) -> None:
         self._descriptor = descriptor
+        self._path = path
+        self._record = record
 
     def __enter__(self) -> None:
         """Held already."""
 
     def __exit__(self, *_: object) -> None:
-        os.close(self._descriptor)
+        try:
+            os.stat(self._record)
+        except FileNotFoundError:
+            if os.fstat(self._descriptor).st_nlink:  # else another's may be there by now
+                with contextlib.suppress(OSError):
+                    os.unlink(self._path)
+        except OSError:
+            pass  # there may be one
+        finally:
+            os.close(self._descriptor)
 
 
 class Sandboxes:
@@ -69,6 +83,26 @@ class Sandboxes:
         except FileNotFoundError:
             return []
         return sorted(n[:-5] for n in names if n.endswith(".json") and valid_id(n[:-5]))
+
+    def has_traces(self, container_id: str) -> bool:
+        """Whether there is a record, or what a writer that was killed has left of one."""
+        found = (self._path(container_id, suffix) for suffix in (".json", ".lock"))
+        return any(map(os.path.lexists, found))
+
+    def tidy(self) -> None:
+        """Remove what writers that were killed have left; who is at work now is let alone."""
+        try:
+            names = set(os.listdir(self.folder))
+        except FileNotFoundError:
+            return
+        for name in names:
+            half_written = name.endswith(".json.tmp")
+            container_id = name.removesuffix(".json.tmp").removesuffix(".lock")
+            stale = name.endswith(".lock") and f"{container_id}.json" not in names
+            if (half_written or stale) and valid_id(container_id):
+                with contextlib.suppress(OSError), self.lock(container_id, 0.0):
+                    if half_written:
+                        os.unlink(os.path.join(self.folder, name))
 
     def load(self, container_id: str) -> Record | None:
         """The record, or None where there is none that can be used."""
@@ -130,7 +164,9 @@ class Sandboxes:
 
     def lock(self, container_id: str, timeout_seconds: float = 10.0) -> _Lock:
         """Hold the sandbox's flock; TimeoutError where another writer keeps it that long."""
-        return _Lock(self._locked(self._path(container_id, ".lock"), timeout_seconds))
+        path = self._path(container_id, ".lock")
+        held = self._locked(path, timeout_seconds)
+        return _Lock(held, path, self._path(container_id, ".json"))
 
     def _locked(self, path: str, timeout_seconds: float) -> int:
         deadline = 0.0

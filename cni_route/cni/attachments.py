@@ -43,11 +43,13 @@ def detach(sandboxes: Sandboxes, container_id: str, leaves: Callable[[Attachment
 
     Returns whether a record was removed. OSError where the lock or the disk refuses.
     """
-    if sandboxes.load(container_id) is None:
+    if not sandboxes.has_traces(container_id):
         return False
     with sandboxes.lock(container_id, _DEL_WAIT):
         record = sandboxes.load(container_id)
         if record is None:
+            if sandboxes.stamp(container_id) is None:
+                sandboxes.remove(container_id)  # what a writer that was killed has left
             return False
         stay = tuple(each for each in record.attachments if not leaves(each))
         if not stay:
