@@ -10,6 +10,7 @@ from errno import ENOENT, ETIMEDOUT
 from typing import Literal, NamedTuple
 
 from cni_route.kernel import Kernel
+from cni_route.memory import Memory
 from cni_route.reconcile import Options, Outcome, reconcile
 from cni_route.record import Record
 from cni_route.sandbox import Sandboxes
@@ -128,7 +129,7 @@ class Passes:
                 )
 
         with _held(pod):
-            pod.memory.doubt()
+            pod.memory = Memory()  # what goes now was not taken from us by somebody else
             try:
                 for _ in range(_CLEANING_ROUNDS):
                     outcome = outcome_of(False)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from cni_route.contest import TIMES
 from cni_route.view import EMPTY
 from sync_service import loop
 from tests.unit.loop_node import DEADLINE, OWN, RULE, Node, wait
@@ -112,6 +113,16 @@ def test_cleanup_leaves_nothing_and_stays_paused(running: Node) -> None:
     assert [(c.left, c.error) for c in again] == [(0, "")] * 3
     running.loop.set_paused(False)
     wait(lambda: running.own("b") == ["172.18.0.0/16 dev eth1 proto 114"])
+
+
+def test_cleanups_are_nobodys_contest(running: Node) -> None:
+    running.add("a")
+    running.see(view_of(rule(RULE)))
+    for _ in range(TIMES + 1):
+        wait(lambda: running.own("a") == [OWN])
+        running.loop.cleanup()
+        running.loop.set_paused(False)
+    wait(lambda: running.own("a") == [OWN])
 
 
 def test_a_look_sees_the_pod_as_it_is(running: Node) -> None:
