@@ -109,7 +109,8 @@ class Memory:
         """Bring the resolution up to date; return the keys that may differ, None for all."""
         if self._nics_of is not record:
             told = ((a.ifname, g) for a in record.attachments for g in a.gateways)
-            displaced = (d.route for d in record.displaced)
+            bound = (d.bound(self.links) for d in record.displaced)
+            displaced = (route for route in bound if route is not None)
             gateways = gateways_of(self.links, told, (*self._foreign, *displaced))
             self._nics = nics_of(self.links, gateways)
             self._nics_of = record
@@ -117,7 +118,8 @@ class Memory:
         old, before = self._view, self._shape
         if view is old and shape == before:
             return frozenset()
-        same_shape = shape == before
+        # its decisions are by place: with other filters, the same ones are another shape
+        same_shape = shape == before and view.filters == old.filters
         self.resolution = resolve(view, shape, old if same_shape else None)
         self._view, self._shape = view, shape
         return view.change_since(old).keys if same_shape else None
@@ -157,6 +159,8 @@ class Memory:
     def finish(self) -> None:
         """Note that a pass has ended: what is in `table` is what it left behind."""
         self._settled = not self.doubtful
+        if self.is_fresh:  # then nothing was resolved yet when it looked
+            self.table = _shared(self.table, self.resolution.wanted)
         self.is_fresh = False
 
 

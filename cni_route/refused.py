@@ -57,4 +57,5 @@ def meaning(refusal: Refusal, dev: str) -> Meaning:
     if number == EPERM:
         return Meaning("NotPermitted", "the kernel does not let us; is CAP_NET_ADMIN there?")
     name = errorcode.get(number, str(number))
-    return Meaning("Refused", f"the kernel refuses it: {said or name} ({name})", number in PASSING)
+    why = f": {said} ({name})" if said else f" ({name})"
+    return Meaning("Refused", f"the kernel refuses it{why}", number in PASSING)

@@ -16,6 +16,7 @@ from tests.cases.random_routes import hosts, prefixes, rule_lists
 from tests.cases.records import WHOLE
 
 ANY_TEXT = st.text(st.characters(), max_size=12)  # lone surrogates among it: JSON can say them
+PATHS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12)
 BYTES = st.binary(max_size=6)
 WORD = st.integers(0, 2**32 - 1)
 
@@ -65,7 +66,7 @@ attachments = st.builds(
 records = st.builds(
     Record,
     ANY_TEXT,
-    ANY_TEXT,
+    PATHS,
     st.integers(0, 2**64 - 1),
     ANY_TEXT,
     ANY_TEXT,
