@@ -86,6 +86,7 @@ class RealWorld:
         self.descriptor = os.open(self._near.path, os.O_RDONLY | os.O_CLOEXEC)
         self.inode = os.fstat(self.descriptor).st_ino
         self._far_up: dict[str, bool] = {}
+        self._configured: set[str] = set()  # by IPv6, since they came up
         self._closed = False
 
     def close(self) -> None:
@@ -116,6 +117,7 @@ class RealWorld:
     def remove_link(self, name: str) -> None:
         """Delete the pair."""
         self._near.ip(f"link delete {name}")
+        self._configured.discard(name)
 
     def set_up(self, name: str) -> None:
         """Up, and configured as far as the kernel does it by itself."""
@@ -125,6 +127,7 @@ class RealWorld:
     def set_down(self, name: str) -> None:
         """Administratively down."""
         self._near.ip(f"link set {name} down")
+        self._configured.discard(name)
 
     def set_carrier(self, name: str, on: bool) -> None:
         """Take the far end down, or up."""
@@ -143,18 +146,20 @@ class RealWorld:
         self._near.ip(f"address delete {address} dev {name}")
 
     def _settle(self, name: str) -> None:
-        """The kernel reports carrier and makes link-local addresses a little later: wait."""
-        want = self._far_up[name]
+        """The kernel tells of a carrier, and then configures IPv6, a little later: wait."""
+        carrier = self._far_up[name]
+        states = ("state UP",) if carrier else ("state DOWN", "state LOWERLAYERDOWN")
 
         def settled() -> bool:
-            if ("LOWER_UP" in self._flags(name)) is not want:
-                return False
             words = self._near.ip(f"-o link show dev {name}")
-            if not want:
-                return "state DOWN" in words or "state LOWERLAYERDOWN" in words
-            return "state UP" in words and "fe80" in self._near.ip(f"-6 -o address show {name}")
+            if ("LOWER_UP" in words) is not carrier or not any(state in words for state in states):
+                return False
+            known = not carrier or name in self._configured
+            return known or "fe80" in self._near.ip(f"-6 -o address show {name}")
 
         wait_for(settled, f"{name} has settled")
+        if carrier:
+            self._configured.add(name)
 
     def _flags(self, name: str) -> list[str]:
         words = self._near.ip(f"-o link show dev {name}")

@@ -77,8 +77,9 @@ class Fib6:
                 if number <= last:
                     continue
                 siblings = self._siblings(entries, entry)
-                if len(siblings) == 1:
-                    routes.append(entry.route)
+                if len(siblings) == 1:  # which has a weight, but it is not shown
+                    alone = tuple(hop._replace(weight=1) for hop in entry.route.hops)
+                    routes.append(entry.route._replace(hops=alone))
                     continue
                 last = entries.index(siblings[-1])
                 hops = tuple(hop for s in siblings for hop in s.route.hops)
