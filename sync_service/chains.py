@@ -12,9 +12,10 @@ from typing import NamedTuple
 
 from cni_route.model import Link
 
-__all__ = ["Chains", "Nic", "Waits"]
+__all__ = ["Chains", "Lore", "Nic", "Waits"]
 
 Nic = tuple[str, int]  # name, interface index
+_STRANGE = 20  # so many times as long a NIC must be quiet whose name tells nothing yet
 
 
 class Waits(NamedTuple):
@@ -22,6 +23,23 @@ class Waits(NamedTuple):
 
     settle: float  # without an event in its namespace
     longest: float  # for its own ADD, where one is expected
+
+
+class Lore:
+    """What this node's pods have taught of NICs by their names: whether ADDs of ours name them."""
+
+    def __init__(self) -> None:
+        self.called: set[str] = set()
+        self.uncalled: set[str] = set()
+
+    def call(self, names: Iterable[str]) -> None:
+        """An ADD named these: others will."""
+        self.called.update(names)
+        self.uncalled -= self.called
+
+    def silence(self, names: Iterable[str]) -> None:
+        """No ADD named these in a pod that has them."""
+        self.uncalled.update(set(names) - self.called)
 
 
 class Chains:
@@ -50,22 +68,24 @@ class Chains:
         """The new NICs whose names are said to be finished are."""
         self._finish([nic for nic in self._new if is_finished(nic[0])])
 
-    def wait(self, expected: Collection[str], waits: Waits, now: float) -> float | None:
-        """Finish what has waited long enough; when to ask again, None: nothing is waited for.
-
-        `expected`: names whose own ADD is to come. A NIC that was made again gets none.
-        """
+    def wait(self, lore: Lore, waits: Waits, now: float) -> float | None:
+        """Finish what has waited long enough; when to ask again, None: nothing is waited for."""
         if not self._new:
             return None
-        ends = {nic: self._end(nic, expected, waits) for nic in self._new}
-        self._finish([nic for nic, end in ends.items() if end <= now])
+        ends = {nic: self._end(nic, lore, waits) for nic in self._new}
+        done = [nic for nic, end in ends.items() if end <= now]
+        lore.silence(name for name, _ in done)
+        self._finish(done)
         return min((end for end in ends.values() if end > now), default=None)
 
-    def _end(self, nic: Nic, expected: Collection[str], waits: Waits) -> float:
-        since = self._new[nic]
-        if nic[0] in expected and nic[0] not in self._names:
-            return since + waits.longest
-        return max(since, self._active) + waits.settle
+    def _end(self, nic: Nic, lore: Lore, waits: Waits) -> float:
+        name, since = nic[0], self._new[nic]
+        longest = since + waits.longest
+        if name in lore.called and name not in self._names:  # one that is made again has no ADD
+            return longest
+        strange = name not in lore.uncalled and name not in self._names
+        quiet = waits.settle * (_STRANGE if strange else 1)
+        return min(longest, max(since, self._active) + quiet)
 
     def _finish(self, nics: Collection[Nic]) -> None:
         if nics:

@@ -15,7 +15,7 @@ from cni_route.reconcile import Options, Outcome, reconcile
 from cni_route.record import Record
 from cni_route.sandbox import Sandboxes
 from cni_route.view import EMPTY, View
-from sync_service.chains import Waits
+from sync_service.chains import Lore, Waits
 from sync_service.door import Door, door
 from sync_service.house import Cleaned
 from sync_service.ledger import Ledger, PodState, state_of
@@ -65,7 +65,7 @@ class Passes:
         self._gone = gone
         self._heard = heard
         self._waits = waits
-        self._expected: set[str] = set()  # names of NICs for which ADDs have come
+        self._lore = Lore()
         self._door = way or door()
         self.situation = Situation()
 
@@ -85,12 +85,12 @@ class Passes:
             new = called - {a.ifname for a in pod.record.attachments} or called
             pod.renew(record)
             # all NICs are in place, but for those whose own ADD is still to come
-            unfinished = frozenset(self._expected - called)
+            unfinished = frozenset(self._lore.called - called)
             view, options = self.situation
             options = options._replace(dry=dry, unfinished=unfinished)
             outcome = self._reconcile(pod, descriptor, Situation(view, options))
             if not dry:
-                self._expected |= new
+                self._lore.call(new)
                 self._note(pod, outcome)
                 pod.chains.finish(lambda name: name not in unfinished)
                 self._ask_again(pod)
@@ -187,7 +187,7 @@ class Passes:
         if pod.links is None and self._is_settled(pod.record.container_id):
             return situation
         if pod.due is not None:
-            pod.chains.wait(self._expected, self._waits(), time.monotonic())
+            pod.chains.wait(self._lore, self._waits(), time.monotonic())
         return Situation(situation.view, situation.options._replace(finished=pod.chains.finished))
 
     def _is_settled(self, container_id: str) -> bool:
@@ -223,17 +223,18 @@ class Passes:
         """Note which NICs are new; those of a sandbox whose ADDs came before us are not."""
         first, pod.links = pod.links is None, outcome.links_by_name
         pod.chains.see(outcome.links, time.monotonic())
-        if options.finished is None and not options.unfinished:
+        called = {a.ifname for a in outcome.record.attachments}
+        if first and options.finished is None and not options.unfinished:
             pod.chains.finish(lambda _: True)
+            self._lore.silence({link.name for link in outcome.links} - called)
         elif first:
-            called = {a.ifname for a in outcome.record.attachments}
             pod.chains.finish(called.__contains__)
 
     def _ask_again(self, pod: Pod) -> None:
         """When the NICs that are still left alone have waited long enough."""
         finished = pod.chains.finished
         now = time.monotonic()
-        pod.due = pod.chains.wait(self._expected, self._waits(), now)
+        pod.due = pod.chains.wait(self._lore, self._waits(), now)
         if pod.chains.finished is not finished:
             pod.due = now
 

@@ -255,8 +255,8 @@ SETTINGS = (
         "chain_settle",
         _seconds(0, 60),
         0.05,
-        "How long a new NIC must be quiet before its routes are written: whoever makes it may"
-        " still be at work.",
+        "How long a new NIC must be quiet before its routes are written, as whoever makes it may"
+        " still be at work (20 times as long the first time a name is seen on the node).",
         live=True,
     ),
     Setting(

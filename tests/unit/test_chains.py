@@ -10,7 +10,7 @@ import pytest
 
 from cni_route.model import Link
 from cni_route.record import Attachment
-from sync_service.chains import Chains, Waits
+from sync_service.chains import Chains, Lore, Waits
 from tests.unit.loop_node import DEADLINE, OWN, RULE, Node, wait
 from tests.unit.pods import rule, view_of
 
@@ -24,24 +24,55 @@ def finished(chains: Chains) -> list[str]:
     return sorted(f"{name}#{index}" for name, index in chains.finished)
 
 
+def lore(called: str = "", uncalled: str = "") -> Lore:
+    made = Lore()
+    made.call(called.split())
+    made.silence(uncalled.split())
+    return made
+
+
 def test_a_new_nic_is_finished_once_it_has_been_quiet() -> None:
-    chains = Chains()
+    chains, known = Chains(), lore(uncalled="eth0")
     chains.see([LO, ETH0], 100.0)
-    assert chains.wait((), WAITS, 100.0) == 100.05
+    assert chains.wait(known, WAITS, 100.0) == 100.05
     chains.event(100.03)
-    assert chains.wait((), WAITS, 100.06) == pytest.approx(100.08)
+    assert chains.wait(known, WAITS, 100.06) == pytest.approx(100.08)
     assert finished(chains) == []
-    assert chains.wait((), WAITS, 100.09) is None
+    assert chains.wait(known, WAITS, 100.09) is None
     assert finished(chains) == ["eth0#2"]
 
 
-def test_a_nic_whose_add_is_to_come_is_waited_for_longer() -> None:
+def test_a_nic_that_is_never_quiet_is_finished_in_the_end() -> None:
+    chains, known = Chains(), lore(uncalled="eth0")
+    chains.see([ETH0], 100.0)
+    for tenths in range(1, 50):
+        chains.event(100 + tenths / 10)
+        assert chains.wait(known, WAITS, 100.01 + tenths / 10) is not None
+    assert chains.wait(known, WAITS, 105.0) is None
+    assert finished(chains) == ["eth0#2"]
+
+
+def test_a_nic_whose_name_tells_nothing_must_be_quiet_for_longer_and_teaches() -> None:
+    chains, known = Chains(), lore()
+    chains.see([ETH0, ETH1], 100.0)
+    chains.finish(lambda name: name == "eth0")
+    assert chains.wait(known, WAITS, 100.9) == 101.0
+    assert chains.wait(known, WAITS, 101.0) is None
+    assert finished(chains) == ["eth0#2", "eth1#3"]
+    assert known.uncalled == {"eth1"}
+    known.call(["eth1"])
+    assert (known.called, known.uncalled) == ({"eth1"}, set())
+    known.silence(["eth1"])
+    assert known.uncalled == set(), "what came once will come again"
+
+
+def test_a_nic_whose_add_is_to_come_is_waited_for_longest() -> None:
     chains = Chains()
     chains.see([ETH0, ETH1], 100.0)
     chains.finish(lambda name: name == "eth0")
-    assert chains.wait({"eth1"}, WAITS, 104.9) == 105.0
+    assert chains.wait(lore(called="eth1"), WAITS, 104.9) == 105.0
     assert finished(chains) == ["eth0#2"]
-    assert chains.wait({"eth1"}, WAITS, 105.0) is None
+    assert chains.wait(lore(called="eth1"), WAITS, 105.0) is None
     assert finished(chains) == ["eth0#2", "eth1#3"]
 
 
@@ -54,14 +85,14 @@ def test_a_nic_that_flaps_stays_finished_and_one_made_again_need_only_be_quiet()
     chains.see([], 102.0)
     assert finished(chains) == []
     chains.see([ETH1._replace(ifindex=9)], 103.0)
-    assert chains.wait({"eth1"}, WAITS, 103.0) == 103.05
+    assert chains.wait(lore(called="eth1"), WAITS, 103.0) == 103.05
 
 
 def test_a_nic_that_goes_is_waited_for_no_more() -> None:
     chains = Chains()
     chains.see([ETH0, ETH1], 100.0)
     chains.see([ETH0], 100.01)
-    assert chains.wait((), WAITS, 101.0) is None
+    assert chains.wait(lore(), WAITS, 102.0) is None
     assert finished(chains) == ["eth0#2"]
 
 
@@ -71,7 +102,7 @@ def test_a_nic_that_goes_is_waited_for_no_more() -> None:
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[Node]:
     node = Node(tmp_path)
-    node.waits = Waits(settle=0.03, longest=600)
+    node.waits = Waits(settle=0.005, longest=600)
     thread = threading.Thread(target=node.loop.run, daemon=True)
     thread.start()
     yield node
