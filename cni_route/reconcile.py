@@ -308,6 +308,8 @@ class _Pass:
             self.unfinished = True
             return False
         self.record = record
+        # at once, for this pass may not come to its end
+        self.memory.record = record
         self.memory.stamp = self.sandboxes.stamp(record.container_id)
         return True
 
