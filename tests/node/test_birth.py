@@ -136,12 +136,11 @@ def test_the_service_does_not_get_in_the_way_of_a_chain(
     """eth0's ADD has told the service of the pod; eth1 is up, and its chain still at work.
 
     A plugin there that adds a route must find its key free: otherwise it fails, and the pod does.
-    Where the chain takes its time, it helps to know from another pod that an ADD will come.
+    By another pod the service knows that for an eth1 an ADD will come.
     """
     service.start()
     runtime = Runtime(node)
-    if pause:
-        make_pod(runtime, "before")
+    make_pod(runtime, "before")
     line = "192.0.2.0/24 via 10.124.2.1 dev eth1"
     late = {"type": "late-routes", "pause": pause, "routes": [line]}
     node.write(f"{CONF_DIR}/20-ovn.conflist", bridged(late, OWN))
