@@ -156,7 +156,7 @@ def from_json(data: object) -> Record:
     pod = top.below("pod")
     return Record(
         container_id=top.text("containerID"),
-        netns=top.text("netns"),
+        netns=top.convert("netns", _path),
         inode=top.number("inode", 0, 1 << 64),
         namespace=pod.text("namespace"),
         name=pod.text("name"),
@@ -165,6 +165,18 @@ def from_json(data: object) -> Record:
         displaced=tuple(_displaced(r) for r in top.each("displaced")),
         applied=frozenset(_key(r) for r in top.each("applied")),
     )
+
+
+def _path(text: str) -> str:
+    """Empty, or what a system call takes for a path: anything else would be a mistake later."""
+    try:
+        text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        pass
+    else:
+        if "\0" not in text:
+            return text
+    raise ValueError(f"{text!r} is not a path")
 
 
 def _attachment(reader: Reader) -> Attachment:

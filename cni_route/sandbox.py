@@ -19,10 +19,11 @@ from cni_route.record import (
     from_json,
     to_json,
 )
-from cni_route.untrusted import BadValue
+from cni_route.untrusted import BadValue, short
 
 _WORD = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
 _LARGEST = 16 << 20  # bytes of a record; a full one has some 100 KB
+_REMEMBERED = 4096  # ids; those of sandboxes that are gone come again with every late DEL
 _LASTING = frozenset((errno.EACCES, errno.EPERM, errno.EIO))  # the file's fault, not the moment's
 
 
@@ -208,6 +209,8 @@ class Sandboxes:
         if container_id not in self._valid:
             if not valid_id(container_id):
                 raise ValueError(f"{container_id!r} is not a container id")
+            if len(self._valid) >= _REMEMBERED:
+                self._valid.clear()
             self._valid.add(container_id)
         return f"{self.folder}/{container_id}{suffix}"
 
@@ -228,7 +231,7 @@ def _parse(text: bytes, container_id: str) -> Record:
         raise BadValue("is nested too deeply") from None
     record = from_json(data)
     if record.container_id != container_id:
-        raise BadValue(f"containerID: {record.container_id!r} is not the file's name")
+        raise BadValue(f"containerID: {short(record.container_id)} is not the file's name")
     return record
 
 

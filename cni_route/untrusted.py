@@ -37,33 +37,34 @@ class Reader:
 
     def as_text(self) -> str:
         if not isinstance(self.data, str):
-            raise BadValue(f"{self.path}: {_short(self.data)} is not a string")
+            raise BadValue(f"{self.path}: {short(self.data)} is not a string")
         return self.data
 
     def number(self, name: str | int, low: int, end: int) -> int:
         value = self.get(name)
         if not isinstance(value, int) or isinstance(value, bool) or not low <= value < end:
             raise BadValue(
-                f"{self._at(name)}: {_short(value)} is not a number from {low} to {end - 1}"
+                f"{self._at(name)}: {short(value)} is not a number from {low} to {end - 1}"
             )
         return value
 
     def flag(self, name: str | int) -> bool:
         value = self.get(name)
         if not isinstance(value, bool):
-            raise BadValue(f"{self._at(name)}: {_short(value)} is not true or false")
+            raise BadValue(f"{self._at(name)}: {short(value)} is not true or false")
         return value
 
     def convert(self, name: str | int, parse: Callable[[str], _T]) -> _T:
         return Reader(self.get(name), self._at(name)).as_value(parse)
 
     def as_value(self, parse: Callable[[str], _T]) -> _T:
+        text = self.as_text()
         try:
-            return parse(self.as_text())
+            return parse(text)
         except ValueError as error:
-            if isinstance(error, BadValue):
-                raise
-            raise BadValue(f"{self.path}: {error}") from None
+            # which quotes the text, however long it is
+            reason = str(error).replace(repr(text), short(text))
+            raise BadValue(f"{self.path}: {reason}") from None
 
     def below(self, name: str) -> Reader:
         return Reader(self.get(name), self._at(name))
@@ -71,11 +72,12 @@ class Reader:
     def each(self, name: str | int) -> list[Reader]:
         items = self.get(name)
         if not isinstance(items, list):
-            raise BadValue(f"{self._at(name)}: {_short(items)} is not a list")
+            raise BadValue(f"{self._at(name)}: {short(items)} is not a list")
         return [Reader(item, f"{self._at(name)}[{i}]") for i, item in enumerate(items)]
 
 
-def _short(value: object) -> str:
+def short(value: object) -> str:
+    """A value as a sentence quotes it: some 60 characters at the most."""
     # never what is in them: repr would go down as deep as they are nested
     if isinstance(value, dict):
         return "a mapping"

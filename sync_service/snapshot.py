@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 
+from cni_route.untrusted import short
 from cni_route.view import View, from_json, to_json
 from sync_service.store import Store
 
@@ -164,7 +165,7 @@ def _parse(text: bytes) -> View:
     version = data.get("version")
     if version not in READABLE or isinstance(version, bool):
         known = ", ".join(map(str, READABLE))
-        raise ValueError(f"version: {version!r} is not one that is read here ({known})")
+        raise ValueError(f"version: {short(version)} is not one that is read here ({known})")
     try:
         return from_json(data.get("view"))
     except ValueError as error:

@@ -19,7 +19,7 @@ from cni_route.cni.settings import Settings, lenient
 from cni_route.cni.verbs import Call, Context, handle
 from cni_route.model import BACKUP_PROTOCOL, OWN_PROTOCOL, Pod
 from cni_route.sandbox import Sandboxes
-from cni_route.untrusted import BadValue, Reader
+from cni_route.untrusted import BadValue, Reader, short
 
 if TYPE_CHECKING:
     from cni_route.reconcile import Outcome
@@ -30,6 +30,7 @@ __all__ = ["MAX_AGE", "Snapshot", "answer", "main", "read_snapshot"]
 
 MAX_AGE = 24 * 3600  # seconds
 _VERSION = 1  # of the snapshot's envelope
+_END_OF_TIME = 1e12  # unix seconds; some 30,000 years
 _MAX_SNAPSHOT = 256 << 20  # bytes
 
 
@@ -113,12 +114,17 @@ def read_snapshot(path: str, now: float) -> Snapshot:
     try:
         with open(path, "rb", opener=_at_once) as file:
             top = Reader(json.loads(file.read(_MAX_SNAPSHOT).decode()), "")
-        if top.get("version") != _VERSION:
-            raise BadValue(f"version: {top.get('version')!r} is not {_VERSION}")
+        version = top.get("version")
+        if version != _VERSION or isinstance(version, bool):
+            raise BadValue(f"version: {short(version)} is not {_VERSION}")
         written = top.get("written")
-        if isinstance(written, bool) or not isinstance(written, (int, float)):
-            raise BadValue(f"written: {written!r} is not a time")
-        if not now - written <= MAX_AGE:
+        if (
+            isinstance(written, bool)
+            or not isinstance(written, (int, float))
+            or not abs(written) < _END_OF_TIME  # nor if it is no number
+        ):
+            raise BadValue(f"written: {short(written)} is not a time")
+        if now - written > MAX_AGE:  # after a clock that was set back it has no age: then it counts
             hours = int((now - written) // 3600)
             return Snapshot(trouble=f"its snapshot {path} is {hours} hours old")
         fields = top.data if isinstance(top.data, dict) else {}

@@ -67,7 +67,15 @@ WRONG_SNAPSHOTS = [
     ),
     WrongSnapshot(
         b'{"version": 1, "written": NaN}',
-        "its snapshot PATH cannot be used: cannot convert float NaN to integer",
+        "its snapshot PATH cannot be used: written: nan is not a time",
+    ),
+    WrongSnapshot(
+        b'{"version": 1, "written": -Infinity}',
+        "its snapshot PATH cannot be used: written: -inf is not a time",
+    ),
+    WrongSnapshot(
+        {"written": 10**400},
+        f"its snapshot PATH cannot be used: written: 1{'0' * 56}... is not a time",
     ),
     WrongSnapshot({"written": NOW - 86_401}, "its snapshot PATH is 24 hours old"),
     WrongSnapshot({"written": NOW - 40 * 3600}, "its snapshot PATH is 40 hours old"),
