@@ -10,6 +10,7 @@ import base64
 import json
 import os
 import stat
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
@@ -19,11 +20,12 @@ from cni_route.model import Rule
 from cni_route.record import Attachment, Record
 from cni_route.sandbox import valid_id
 
-__all__ = ["Cache"]
+__all__ = ["Cache", "Quiet"]
 
 KIND = "cniCacheV1"  # older files hold the bare result, and name no pod
 PLUGIN = "cni-route"
 _LARGEST = 1 << 20  # bytes
+WRITING = 60.0  # seconds that a runtime may take to write a file
 
 Signature = tuple[int, int, int]
 
@@ -39,15 +41,41 @@ class _Entry(NamedTuple):
     attachment: Attachment
 
 
+class Quiet:
+    """Whether folders are as they were, by their own times: files in them come and go.
+
+    A file may be written for a while after it came, so a folder must have rested before.
+    """
+
+    def __init__(self, folders: Iterable[str], rest: float) -> None:
+        self._folders = tuple(folders)
+        self._rest = rest  # seconds
+        self._seen: tuple[int, ...] = ()
+
+    def __call__(self) -> bool:
+        """True where nothing came or went since the last call, nor shortly before that."""
+        times = tuple(map(_time, self._folders))
+        limit = time.time_ns() - int(self._rest * 1e9)
+        seen, self._seen = self._seen, times if max(times, default=0) < limit else ()
+        return bool(times) and seen == times
+
+
 class Cache:
     """Some folders of such files; a file that is as it was is not read again."""
 
     def __init__(self, folders: Iterable[str]) -> None:
         self._folders = tuple(folders)
         self._read: dict[str, tuple[Signature, _Entry | None]] = {}
+        self._quiet = Quiet(self._folders, WRITING)
+        self._records: list[Record] = []
 
     def records(self) -> list[Record]:
         """A record for each sandbox of a pod, its inode not known; sorted by container id."""
+        if not self._quiet():
+            self._records = self._look()
+        return self._records
+
+    def _look(self) -> list[Record]:
         entries: dict[str, list[_Entry]] = {}
         read: dict[str, tuple[Signature, _Entry | None]] = {}
         for folder in self._folders:
@@ -59,6 +87,14 @@ class Cache:
                     entries.setdefault(entry.container_id, []).append(entry)
         self._read = read
         return [_record(entries[container_id]) for container_id in sorted(entries)]
+
+
+def _time(folder: str) -> int:
+    """When something came into or went from the folder last (nanoseconds); 0 where it is none."""
+    try:
+        return os.stat(folder).st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _files(folder: str) -> Iterator[tuple[str, Signature]]:

@@ -15,12 +15,13 @@ from cni_route.record import Record
 from cni_route.sandbox import Sandboxes
 from cni_route.view import View
 from sync_service import processes
-from sync_service.cnicache import Cache
+from sync_service.cnicache import Cache, Quiet
 from sync_service.processes import namespace_inode
 
 __all__ = ["Discovery", "is_gone"]
 
 _LOCK_SECONDS = 1.0
+_TICK = 1.0  # seconds; two changes of a folder that are closer may have one time
 _log = logging.getLogger(__name__)
 
 
@@ -44,6 +45,7 @@ class Discovery:
         self._sandboxes = sandboxes
         self._cache = Cache(caches)
         self._folders = tuple(folders)
+        self._quiet = Quiet((sandboxes.folder,), _TICK)
         self._adopt = adopt
         self._view = view
         self._interval = interval
@@ -94,6 +96,8 @@ class Discovery:
 
         Kept of each is only what tells sandboxes apart: what was applied can be large.
         """
+        if self._quiet():
+            return [record for _, record in self._read.values() if record is not None]
         read: dict[str, tuple[object, Record | None]] = {}
         for container_id in self._sandboxes.ids():
             try:

@@ -109,6 +109,26 @@ def test_a_file_is_read_again_only_when_it_changed(tmp_path: Path) -> None:
     assert cache.records() == []
 
 
+def test_folders_that_rest_are_not_looked_through(tmp_path: Path) -> None:
+    cache = Cache((str(tmp_path),))
+    path = write(tmp_path, "x", cached("/run/netns/a"))
+    os.utime(tmp_path, (1, 1))
+    assert len(cache.records()) == 1
+    path.write_text("{")
+    os.utime(tmp_path, (1, 1))
+    assert len(cache.records()) == 1, "files that were written long ago do not change"
+    os.utime(tmp_path, (2, 2))
+    assert cache.records() == []
+    path.write_text(json.dumps(cached("/run/netns/a")))
+    os.utime(tmp_path, None)
+    assert len(cache.records()) == 1
+    path.write_text("{")
+    assert cache.records() == [], "a folder that has changed just now is looked through again"
+    path.unlink()
+    os.utime(tmp_path, (2, 2))
+    assert cache.records() == []
+
+
 @pytest.mark.parametrize(
     "body",
     [
