@@ -12,7 +12,19 @@ import hypothesis
 import pytest
 
 HERE = Path(__file__).parent
-TIERS = ("unit", "contract", "kernel", "cni", "service", "node", "gap", "crash", "runtime", "house")
+TIERS = (
+    "unit",
+    "contract",
+    "kernel",
+    "cni",
+    "service",
+    "node",
+    "gap",
+    "crash",
+    "hostile",
+    "runtime",
+    "house",
+)
 IN_CI = os.environ.get("CI", "").lower() not in ("", "0", "false")
 SOAK = os.environ.get("CNI_ROUTE_SOAK", "") not in ("", "0")
 SEED = int(os.environ.get("CNI_ROUTE_SEED") or random.SystemRandom().randrange(2**32))

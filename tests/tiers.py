@@ -30,6 +30,7 @@ TIERS = {
     "service": ("service",),
     "node": ("node", "gap"),
     "crash": ("crash",),
+    "hostile": ("hostile",),
     "runtime": ("runtime",),
 }
 NOTHING_COLLECTED = 5  # pytest's exit code
