@@ -75,10 +75,13 @@ class Channel:
 
     def __init__(self, opened: socket) -> None:
         self._socket = opened
-        self._sequence = 0
+        # not to be guessed: an answer may have been forged before `connect`
+        self._sequence = int.from_bytes(os.urandom(3), "big")
         self._capped = self._roomy = self._strict = self._worded = False
         try:
             self._port = bind(opened)
+            # from here on the kernel alone can answer; else a process in the pod could, too
+            opened.connect((0, 0))
         except BaseException:
             opened.close()
             raise
@@ -108,7 +111,7 @@ class Channel:
         self._socket.send(b"".join(requests[:-1]) + closing)
         try:
             return self._refusals(first, last)
-        except WireError:
+        except (WireError, OSError):
             self._drain()
             raise
 
@@ -188,15 +191,11 @@ class Channel:
                 self._drain()
 
     def _receive(self) -> bytes:
-        """The next datagram; ENOBUFS where replies were lost, the socket then being empty."""
+        """The next datagram; ENOBUFS where replies were lost: then the queue must be emptied."""
         try:
             return self._socket.recv(RECEIVE_BYTES, MSG_DONTWAIT)
         except BlockingIOError:
             pass
-        except OSError as failure:
-            if failure.errno == ENOBUFS:
-                self._drain()
-            raise
         self._socket.setsockopt(SOL_SOCKET, SO_RCVTIMEO, pack("@ll", RECEIVE_SECONDS, 0))
         try:
             return self._socket.recv(RECEIVE_BYTES)
@@ -204,7 +203,10 @@ class Channel:
             raise OSError(ETIMEDOUT, "the kernel does not answer") from None
 
     def _drain(self) -> None:
-        """Empty the queue: until then the kernel adds nothing to one that has overflowed."""
+        """Empty the queue: until then the kernel adds nothing to one that has overflowed.
+
+        To be called as a member of no group: then nobody can fill it meanwhile.
+        """
         while True:
             try:
                 self._socket.recv(RECEIVE_BYTES, MSG_DONTWAIT)
