@@ -28,8 +28,8 @@ _log = logging.getLogger(__name__)
 class Discovery:
     """Looks at its places now and then; `look` may be called from any thread.
 
-    `adopt` gets each record that is new or was written since; `view` has the pods that the source
-    names.
+    `adopt` gets each record that is new or was written since (without what it says of the table:
+    a pass reads that for itself); `view` has the pods that the source names.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class Discovery:
             if known is None or known[0] != stamp:
                 record = self._sandboxes.load(container_id)
                 if record is not None:
-                    self._adopt(record)
+                    self._adopt(without_table(record))
                     record = Record(*record[:6])
                 known = (stamp, record)
             read[container_id] = known
@@ -149,6 +149,11 @@ class Discovery:
         _log.info("%s/%s: found in %s", record.namespace, record.name, record.netns)
         self._adopt(record)
         return record
+
+
+def without_table(record: Record) -> Record:
+    """The sandbox and its attachments alone: what was displaced and applied can be large."""
+    return record._replace(displaced=(), applied=frozenset())
 
 
 def is_gone(record: Record, folders: Iterable[str]) -> bool:
