@@ -57,7 +57,7 @@ class Memory:
         self._shape: Shape | None = None
         self._view: View = EMPTY
         self._settled = False  # whether `table` is what a whole pass left behind
-        self.is_fresh = True  # no pass has ended yet: only record and kernel say anything
+        self.is_fresh = True  # no pass over this record has ended yet: what copies say counts
 
     def doubt(self, link_changed: bool = False) -> None:
         """The kernel may hold something else by now: look again in the next pass.

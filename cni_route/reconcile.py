@@ -83,6 +83,7 @@ def _known(record: Record, sandboxes: Sandboxes, memory: Memory) -> Record | Non
     if stamp != memory.stamp or memory.record is None:
         memory.record = sandboxes.load(record.container_id)
         memory.stamp = stamp
+        memory.is_fresh = True  # it may be a new one, which knows nothing of what is displaced
         memory.doubt()
     return memory.record
 

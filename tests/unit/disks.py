@@ -62,3 +62,8 @@ def fill(folder: Path) -> None:
 def make_read_only(folder: Path) -> None:
     """From now on, nothing can be written there."""
     mount("", str(folder), flags=MS_REMOUNT | MS_RDONLY)
+
+
+def make_writable(folder: Path) -> None:
+    """Take that back."""
+    mount("", str(folder), flags=MS_REMOUNT)
