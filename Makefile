@@ -2,8 +2,9 @@
 #
 # demo, test, bench and soak work in private mount and network namespaces; the machine keeps its
 # network, /etc/cni and /var/lib/cni as they are. They need root, and on Debian they install what
-# is missing (iproute2, containernetworking-plugins, python3-venv; for test and soak strace, too),
-# and nothing otherwise.
+# is missing (iproute2, containernetworking-plugins, python3-venv; for test, bench and soak also
+# containerd, busybox-static and strace), and nothing otherwise. Where there is Go, test and soak
+# build a containerd 2.x, once, into ~/.cache/cni-route.
 
 PYTHON ?= python3
 VENV := .venv
@@ -32,12 +33,13 @@ node-packages:
 	@$(NEEDS) --root $(NODE_PACKAGES)
 
 test-packages:
-	@$(NEEDS) --root $(NODE_PACKAGES) strace
+	@$(NEEDS) --root $(NODE_PACKAGES) containerd busybox-static strace
 
 demo: node-packages venv ## a node with real CNI plugins and pods, and what cni-route does there
 	@$(BIN)/python -m tests.demo
 
 test: test-packages venv ## all tests, tier by tier, from unit tests to whole nodes
+	@$(BIN)/python -m tests.runtime.builds
 	@$(BIN)/python tests/tiers.py
 
 check: venv ## formatting, lint, types, the import contract, the house rules
@@ -47,10 +49,11 @@ check: venv ## formatting, lint, types, the import contract, the house rules
 	@$(BIN)/lint-imports --config setup.cfg
 	@$(BIN)/python -m pytest -q -p no:cacheprovider tests/house
 
-bench: node-packages venv ## the figures of the budgets, as a table: p50, p99, n, ratios
+bench: test-packages venv ## the figures of the budgets, as a table: p50, p99, n, ratios
 	@$(BIN)/python -m tests.bench
 
 soak: test-packages venv ## the long runs, with full counts; a summary goes to docs/measured.md
+	@$(BIN)/python -m tests.runtime.builds
 	@CNI_ROUTE_SOAK=1 $(BIN)/python tests/tiers.py --summary docs/measured.md
 
 clean: ## remove caches and build output (the venv stays: rm -r .venv)

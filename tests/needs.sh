@@ -27,6 +27,7 @@ is_there() {
         python3-venv) python=$(find_python) && "$python" -c 'import venv, ensurepip' 2>/dev/null ;;
         iproute2) command -v ip >/dev/null ;;
         containernetworking-plugins) [ -x /usr/lib/cni/bridge ] ;;
+        busybox-static) [ -x /bin/busybox ] && ! ldd /bin/busybox >/dev/null 2>&1 ;;
         *) command -v "$1" >/dev/null ;; # its program has the package's name
     esac
 }

@@ -11,7 +11,7 @@ import platform
 import sys
 from collections.abc import Iterable
 
-from tests.bench import passes, processes, resident, writers
+from tests.bench import follow, passes, processes, resident, writers
 from tests.bench.figures import HEAD, Fact, Row, is_over, line
 from tests.bench.fleet import make_fleet
 from tests.node.node import Node
@@ -32,6 +32,7 @@ def main() -> int:
     rows += show(passes.run(pods))
     rows += show(writers.run(pods))
     rows += show(resident.run(node, pods))
+    rows += show(follow.run())
     over = [row.what for row in rows if is_over(row)]
     print(f"\n{len(over)} of the budgets missed{': ' if over else ''}{'; '.join(over)}")
     return 0

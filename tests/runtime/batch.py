@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TypeVar
 
 from tests.node.node import Node, until
 from tests.node.pods import Pod
@@ -21,14 +23,17 @@ exec sleep 2147483647
 """
 PATIENCE = 60.0
 
+T = TypeVar("T")
 
-class Started:
+
+class Started(Pod):
     """A running pod; `table` is what its container found as its first act."""
 
-    def __init__(self, pod: Pod, table: list[str]) -> None:
-        self.pod = pod
+    def __init__(self, node: Node, sandbox: Sandbox, table: list[str]) -> None:
+        super().__init__(Runtime(node), sandbox)
         self.table = table
-        self.id = pod.sandbox.container_id
+        self.id = sandbox.container_id
+        self.name = sandbox.name
 
     def missing(self, wanted: Iterable[str]) -> list[str]:
         """Those of the routes that were not there at the container's first act."""
@@ -37,8 +42,7 @@ class Started:
 
 def start(containerd: Containerd, count: int) -> list[Started]:
     """So many pods at once; all of them run, and their containers have acted."""
-    names = [f"web-{number}" for number in range(count)]
-    return at_once(lambda name: start_one(containerd, name), names)
+    return at_once([partial(start_one, containerd, f"web-{number}") for number in range(count)])
 
 
 def start_one(containerd: Containerd, name: str) -> Started:
@@ -52,7 +56,7 @@ def start_one(containerd: Containerd, name: str) -> Started:
     table = node.path(out, "done")
     until(table.exists, f"the container of {name} acts", PATIENCE)
     found = Sandbox(sandbox, cri.netns(sandbox), *identity)
-    return Started(Pod(Runtime(node), found), read_table(table.read_text()))
+    return Started(node, found, read_table(table.read_text()))
 
 
 def read_table(text: str) -> list[str]:
@@ -68,23 +72,29 @@ def read_table(text: str) -> list[str]:
     return lines
 
 
-def stop(containerd: Containerd, ids: Iterable[str]) -> None:
-    """Stop the pods at once and remove them."""
-    at_once(lambda sandbox: stop_one(containerd, sandbox), list(ids))
+def stop(containerd: Containerd, pods: Iterable[Started]) -> None:
+    """Stop the pods at once, as the kubelet does it, and remove them."""
+    at_once([partial(stop_one, containerd, pod) for pod in pods])
 
 
-def stop_one(containerd: Containerd, sandbox: str) -> None:
-    """What the kubelet does at a pod's end; it stops it twice when in doubt."""
-    containerd.cri.stop_pod(sandbox)
-    containerd.cri.stop_pod(sandbox)
-    containerd.cri.remove_pod(sandbox)
+def stop_one(containerd: Containerd, pod: Started) -> None:
+    """It is stopped, stopped once more to be sure, and removed."""
+    containerd.cri.stop_pod(pod.id)
+    containerd.cri.stop_pod(pod.id)
+    containerd.cri.remove_pod(pod.id)
 
 
-def at_once(act: Callable[[str], Started | None], names: list[str]) -> list[Started]:
-    """Do it for all, each in a thread of its own; the first failure is raised once all are done."""
-    with ThreadPoolExecutor(max(1, len(names))) as pool:
-        jobs = [pool.submit(act, name) for name in names]
-    return [found for job in jobs if (found := job.result()) is not None]
+def at_once(
+    acts: Sequence[Callable[[], T]], meanwhile: Callable[[], None] = lambda: None
+) -> list[T]:
+    """Do all of it, each in a thread, and something else meanwhile; the first failure is raised.
+
+    Raised only when everything has come to its end.
+    """
+    with ThreadPoolExecutor(len(acts)) as pool:
+        jobs = [pool.submit(act) for act in acts]
+        meanwhile()
+    return [job.result() for job in jobs]
 
 
 def left_behind(node: Node) -> list[str]:

@@ -21,6 +21,7 @@ MODULE = "github.com/containerd/containerd/v2"
 VERSION = "v2.2.3"
 GO = (1, 24, 3)  # what that version's go.mod asks for
 PROGRAMS = ("containerd", "containerd-shim-runc-v2")
+TOOLS = ("runc", "ctr", "busybox")
 TAGS = "no_btrfs,no_devmapper,no_zfs"
 
 
@@ -37,11 +38,8 @@ class Build(NamedTuple):
 
 def distribution() -> Build:
     """The one that is installed; Missing where none is, or parts of it."""
-    found = {name: shutil.which(name) for name in (*PROGRAMS, "runc", "ctr")}
-    missing = [name for name, path in found.items() if path is None]
-    if missing:
-        raise Missing(f"not installed: {', '.join(missing)} (Debian's package containerd)")
-    return Build("the distribution's", Path(found["containerd"] or "").parent)
+    check_tools(*PROGRAMS)
+    return Build("the distribution's", Path(shutil.which(PROGRAMS[0]) or "").parent)
 
 
 def second() -> Build:
@@ -49,6 +47,7 @@ def second() -> Build:
 
     It lies outside the checkout. Who comes while another builds it waits.
     """
+    check_tools()
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cni-route"
     build = Build(VERSION, base / f"containerd-{VERSION}")
     base.mkdir(parents=True, exist_ok=True)
@@ -56,6 +55,15 @@ def second() -> Build:
         if not build.folder.exists():
             compile_into(build.folder)
     return build
+
+
+def check_tools(*more: str) -> None:
+    """Missing where what either needs is not installed: runc, ctr, and busybox for the image."""
+    missing = [name for name in (*TOOLS, *more) if shutil.which(name) is None]
+    if missing:
+        raise Missing(
+            f"not installed: {', '.join(missing)} (Debian's packages containerd and busybox-static)"
+        )
 
 
 @contextmanager

@@ -122,3 +122,10 @@ class Containerd:
         keeper.stdin.close()
         code = keeper.wait(PATIENCE)
         assert code == 0, f"something outlived containerd\n{self.log()}"
+
+    def __enter__(self) -> Containerd:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -41,7 +41,10 @@ class Cri:
         self._channel = grpc.insecure_channel(
             f"unix:{socket}",
             # the default authority is the socket's path, escaped, which Go servers refuse
-            options=[("grpc.default_authority", "localhost"), ("grpc.use_local_subchannel_pool", 1)],
+            options=[
+                ("grpc.default_authority", "localhost"),
+                ("grpc.use_local_subchannel_pool", 1),
+            ],
         )
         self._cgroup_parent = cgroup_parent
 

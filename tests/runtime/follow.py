@@ -36,7 +36,7 @@ class Followers:
 
     def _listen(self) -> None:
         while True:
-            ready, _, _ = select.select([self._listener, self._stop], [], [])
+            ready, _, _ = select.select([self._listener.fileno(), self._stop], [], [])
             if self._stop in ready:
                 return
             now = time.perf_counter()

@@ -1,14 +1,14 @@
-"""Pods end in any order, whatever the service does meanwhile, and nothing of them is left behind."""
+"""Pods end in any order, whatever the service does meanwhile, and leave nothing behind."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from tests.node.node import RUN_DIR, Node, until
 from tests.node.service import Service
-from tests.runtime.batch import Started, left_behind, start
+from tests.runtime.batch import Started, at_once, left_behind, start, stop_one
 from tests.runtime.containerd import Containerd
 from tests.runtime.lists import write_lists
 
@@ -29,9 +29,9 @@ def test_stopping_pods_leaves_nothing_behind(
     rng.shuffle(pods)
     for phase in phases:
         going, pods = pods[:AT_ONCE], pods[AT_ONCE:]
-        ends = [end(containerd, pod, rng.choice(WAYS)) for pod in going]
+        ends = [partial(rng.choice(WAYS), containerd, pod) for pod in going]
         phase(service, ends)
-        until(lambda: records(node) == sorted(p.id for p in pods), f"{phase.__name__}: the others")
+        until(partial(only, node, pods), f"{phase.__name__}: what is left is the others'", PATIENCE)
     until(lambda: left_behind(node) == [], "nothing is left", PATIENCE)
     if service.process is None:
         service.start()
@@ -41,9 +41,11 @@ def test_stopping_pods_leaves_nothing_behind(
     assert sorted(path.name for path in node.path(RUN_DIR).iterdir()) == ["agent.lock", "sandboxes"]
 
 
-def records(node: Node) -> list[str]:
-    """The container ids that have a record."""
-    return sorted(path.stem for path in node.path(RUN_DIR, "sandboxes").glob("*.json"))
+def only(node: Node, pods: list[Started]) -> bool:
+    """Whether these pods' records and namespaces are all that there are."""
+    records = node.path(RUN_DIR, "sandboxes").glob("*.json")
+    namespaces = node.ip("netns list-id").splitlines()  # also those that have no name any more
+    return {path.stem for path in records} == {p.id for p in pods} and len(namespaces) == len(pods)
 
 
 # ---------------------------------------------------------------- what the service does meanwhile
@@ -51,23 +53,14 @@ def records(node: Node) -> list[str]:
 Act = Callable[[], None]
 
 
-def at_once(acts: list[Act], meanwhile: Act = lambda: None) -> None:
-    """All of it, each in a thread, and something else meanwhile; failures are raised."""
-    with ThreadPoolExecutor(len(acts)) as pool:
-        jobs = [pool.submit(act) for act in acts]
-        meanwhile()
-    for job in jobs:
-        job.result()
-
-
-def up(service: Service, ends: list[Act]) -> None:
+def up(service: Service, ends: Sequence[Act]) -> None:
     """It runs all the time."""
     if service.process is None:
         service.start()
     at_once(ends)
 
 
-def ended(service: Service, ends: list[Act]) -> None:
+def ended(service: Service, ends: Sequence[Act]) -> None:
     """It was ended before, and takes its socket with it."""
     if service.process is None:
         service.start()
@@ -75,7 +68,7 @@ def ended(service: Service, ends: list[Act]) -> None:
     at_once(ends)
 
 
-def killed(service: Service, ends: list[Act]) -> None:
+def killed(service: Service, ends: Sequence[Act]) -> None:
     """It was killed before, and its socket is there with nobody behind it."""
     if service.process is None:
         service.start()
@@ -83,7 +76,7 @@ def killed(service: Service, ends: list[Act]) -> None:
     at_once(ends)
 
 
-def restarted(service: Service, ends: list[Act]) -> None:
+def restarted(service: Service, ends: Sequence[Act]) -> None:
     """It is killed and started again and again while the pods end."""
 
     def again_and_again() -> None:
@@ -97,13 +90,6 @@ def restarted(service: Service, ends: list[Act]) -> None:
 # ---------------------------------------------------------------- how a pod ends
 
 
-def orderly(containerd: Containerd, pod: Started) -> None:
-    """As the kubelet does it: stopped, stopped once more to be sure, and removed."""
-    containerd.cri.stop_pod(pod.id)
-    containerd.cri.stop_pod(pod.id)
-    containerd.cri.remove_pod(pod.id)
-
-
 def forced(containerd: Containerd, pod: Started) -> None:
     """Removed while it runs."""
     containerd.cri.remove_pod(pod.id)
@@ -111,13 +97,8 @@ def forced(containerd: Containerd, pod: Started) -> None:
 
 def unnamed(containerd: Containerd, pod: Started) -> None:
     """The namespace has lost its name: containerd calls DEL with an empty CNI_NETNS."""
-    pod.pod.close_namespace()
-    orderly(containerd, pod)
+    pod.close_namespace()
+    stop_one(containerd, pod)
 
 
-WAYS = [orderly, forced, unnamed]
-
-
-def end(containerd: Containerd, pod: Started, way: Callable[[Containerd, Started], None]) -> Act:
-    """The end of one pod, to be called."""
-    return lambda: way(containerd, pod)
+WAYS = [stop_one, forced, unnamed]
