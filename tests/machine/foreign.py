@@ -109,10 +109,16 @@ class ForeignMachine(RuleBasedStateMachine):
         folder = self.stack.enter_context(tempfile.TemporaryDirectory())
         self.sandboxes = Sandboxes(folder, note)
         self.sandboxes.save(Record("pod", "/netns", self.ours.driver.inode, "default", "web", "u"))
-        self.memory = Memory()
+        self.minutes = 0.0
+        self.memory = Memory(self.clock)
         self.view = EMPTY
         self.lost: set[KernelRoute] = set()  # by flaps, where we were not
         self.unseen = False  # a foreign route came while nobody looked
+
+    def clock(self) -> float:
+        """Another minute at each look: nobody here is a rival that fights for a key."""
+        self.minutes += 1
+        return self.minutes * 61
 
     # ------------------------------------------------------------ life
 
@@ -181,12 +187,12 @@ class ForeignMachine(RuleBasedStateMachine):
 
     @rule()
     def restart(self) -> None:
-        self.memory = Memory()
+        self.memory = Memory(self.clock)
         self.settle()
 
     @rule(chosen=st.lists(st.sampled_from(RULES), max_size=5))
     def edit_while_away(self, chosen: list[Rule]) -> None:
-        self.memory = Memory()
+        self.memory = Memory(self.clock)
         self.edit(chosen)
 
     @rule(words=st.sampled_from(FOREIGN))
@@ -199,7 +205,7 @@ class ForeignMachine(RuleBasedStateMachine):
     @rule(words=st.sampled_from(FOREIGN))
     def foreign_append_while_away(self, words: str) -> None:
         if not self.is_lost(words):
-            self.memory = Memory()
+            self.memory = Memory(self.clock)
             self.write(words, "append")
             self.unseen = True
 
