@@ -100,14 +100,17 @@ class Loop:
                 return  # what else a record tells, passes read for themselves
             self._mark((record.container_id,))
 
-    def event(self, container_id: str) -> None:
-        """Something happened in the pod's namespace: look again, soon."""
+    def event(self, container_id: str, link_changed: bool = False) -> None:
+        """Something happened in the pod's namespace: look again, soon.
+
+        `link_changed`: a link or an address, so that the kernel may have taken routes itself.
+        """
         now = time.monotonic()
         with self._work:
             pod = self._pods.get(container_id)
             if pod is None:
                 return
-            pod.memory.doubt()
+            pod.memory.doubt(link_changed)
             pod.chains.event(now)
             key = (container_id, "event")
             if container_id in self._dirty or key in self._agenda:
@@ -124,7 +127,7 @@ class Loop:
         now = time.monotonic()
         with self._work:
             for pod in self._pods.values():
-                pod.memory.doubt()
+                pod.memory.doubt(link_changed=True)
             if _EVERYBODY not in self._agenda:
                 self._agenda.add(_EVERYBODY, self._calm.event(now))
                 self._work.notify_all()
@@ -255,7 +258,7 @@ class Loop:
             return
         pod = self._pods[container_id]
         if why == "sweep":
-            pod.memory.doubt()
+            pod.memory.doubt(link_changed=True)
             self._agenda.add((container_id, why), now + self._sweep_time())
         self._dirty[container_id] = None
 

@@ -204,8 +204,8 @@ class Service:
             self._discovery.soon()
         self._pods = news.view.pods.keys()
 
-    def _event(self, container_id: str) -> None:
-        self._loop.event(container_id)
+    def _event(self, container_id: str, link_changed: bool) -> None:
+        self._loop.event(container_id, link_changed)
 
     def _lost(self) -> None:
         self._loop.doubt_all()

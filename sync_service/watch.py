@@ -31,15 +31,16 @@ class Ears(Protocol):
 class Watch:
     """One thread listens for all pods (`run`); sandboxes become known from any thread.
 
-    `event` gets the container id of a pod in which something happened, `lost` is called when
-    events were lost anywhere.
+    `event` gets the container id of a pod in which something happened, and whether a link or an
+    address changed (or events were lost, so that it is not known); `lost` is called when events
+    were lost anywhere.
     """
 
     def __init__(
         self,
         ears: Ears,
         *,
-        event: Callable[[str], None],
+        event: Callable[[str, bool], None],
         lost: Callable[[], None],
         nsid_of: Callable[[int], int] = assign_nsid,
     ) -> None:
@@ -88,12 +89,16 @@ class Watch:
 
     def _hear(self, events: Iterable[Event]) -> None:
         """Level-triggered: that something happened is all that counts, once a pod."""
-        nsids = {event.nsid for event in events if event.nsid is not None}
+        nsids: dict[int, bool] = {}  # and whether a link or an address changed there
+        for event in events:
+            if event.nsid is not None:
+                of_link = event.kind not in ("route", "rule")
+                nsids[event.nsid] = nsids.get(event.nsid, False) or of_link
         if any(event.nsid is None and event.kind == "overrun" for event in events):
             _log.warning("events were lost: every pod is looked at again")
             self._lost()
             return
-        for nsid in nsids:
+        for nsid, link_changed in nsids.items():
             container_id = self._sandboxes.get(nsid)
             if container_id is not None:  # else no pod of ours
-                self._event(container_id)
+                self._event(container_id, link_changed)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cni_route.address import Address
-from cni_route.reconcile import Options
+from cni_route.reconcile import Options, reconcile
 from cni_route.record import Attachment
 from cni_route.view import EMPTY
 from tests.unit.pods import FakePod, rule, svc, view_of
@@ -234,8 +234,6 @@ def test_a_removed_sandbox_does_not_come_back(pod: FakePod) -> None:
     record = pod.sandboxes.load("pod1")
     assert record is not None
     pod.sandboxes.remove("pod1")
-    from cni_route.reconcile import reconcile
-
     outcome = reconcile(
         record,
         view_of(rule("172.16.0.0/16")),

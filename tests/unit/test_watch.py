@@ -47,14 +47,19 @@ class Desk:
     def __init__(self) -> None:
         self.ears = FakeEars()
         self.marked: list[str] = []
+        self.links_changed: list[bool] = []
         self.happened = threading.Condition()
         self.watch = Watch(
             self.ears,
-            event=self._mark,
+            event=self._hear,
             lost=lambda: self._mark("all"),
             nsid_of=lambda descriptor: self.nsids[descriptor],
         )
         self.nsids: dict[int, int] = {}
+
+    def _hear(self, container_id: str, link_changed: bool) -> None:
+        self.links_changed.append(link_changed)
+        self._mark(container_id)
 
     def _mark(self, what: str) -> None:
         with self.happened:
@@ -90,6 +95,7 @@ def test_an_event_marks_its_sandbox_once_however_many_came(desk: Desk) -> None:
     desk.wait("a")
     desk.ears.say(Event(1, "rule"))
     desk.wait("a", "b")
+    assert desk.links_changed == [True, False]
 
 
 def test_events_of_nobody_we_know_are_let_be(desk: Desk) -> None:
