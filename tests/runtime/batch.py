@@ -63,8 +63,8 @@ def read_table(text: str) -> list[str]:
     """busybox's `ip route`, each route as Pod.own has it."""
     lines = []
     for words in map(str.split, text.splitlines()):
-        if "dev" not in words:
-            continue
+        if words[0] == "multicast":
+            continue  # the kernel's own
         found = [words[0], "dev", words[words.index("dev") + 1]]
         if "via" in words:
             found += ["via", words[words.index("via") + 1]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 
 import pytest
@@ -17,13 +18,21 @@ __all__ = ["bare_node", "containerd", "node", "programs", "service"]
 BUILDS = {"distribution": builds.distribution, "v2": builds.second}
 
 
+@functools.cache
+def found(name: str) -> builds.Build | str:
+    """A build, or why it cannot be had: what was tried in vain is not tried for every test."""
+    try:
+        return BUILDS[name]()
+    except builds.Missing as reason:
+        return str(reason)
+
+
 @pytest.fixture
 def containerd(node: Node, request: pytest.FixtureRequest) -> Iterator[Containerd]:
     """containerd, not started; the folder of Routes is filled."""
-    try:
-        build = BUILDS[request.param]()
-    except builds.Missing as reason:
-        pytest.skip(str(reason))
+    build = found(request.param)
+    if isinstance(build, str):
+        pytest.skip(build)
     fill(node)
     containerd = Containerd(node, build)
     yield containerd
