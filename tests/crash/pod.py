@@ -26,6 +26,7 @@ FOREIGN = (
     "route append 10.9.0.0/16 via 10.0.0.7 dev eth0 proto 17",
     "route add 2001:db8:9::/48 nexthop via 2001:db8::1 dev eth0 nexthop via 2001:db8::7 dev eth0",
 )
+FOREIGN_PROTOCOLS = ("boot", "static", "17")
 ELSEWHERE = ("198.51.100.1", "2001:db8:ff::1", "10.9.0.1", "2001:db8:9::1")  # by those routes
 
 Hop = tuple[str, str, str]  # destination, device, gateway
@@ -145,4 +146,4 @@ def _recorded(entry: dict[str, Any]) -> Iterable[Hop]:
         yield name, dev, hop["via"]
 
 
-__all__ = ["ELSEWHERE", "Hop", "Pod", "Sight", "kept"]
+__all__ = ["ELSEWHERE", "FOREIGN_PROTOCOLS", "Hop", "Pod", "Sight", "kept"]

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from cni_route.cni.frame import FrameError, ask
 from tests.crash.folder import SERVICES
 from tests.crash.nursery import Forked, Nursery
-from tests.crash.pod import ELSEWHERE, Pod, Sight, kept
+from tests.crash.pod import ELSEWHERE, FOREIGN_PROTOCOLS, Pod, Sight, kept
 from tests.node.node import BIN_DIR, ROUTES_DIR, RUN_DIR, STATE_DIR, Node, until
 from tests.node.pods import BACKUP
 from tests.node.service import LOG, PATIENCE, Service
@@ -128,6 +128,13 @@ class Stage:
     def files_of_pod(self) -> list[str]:
         """What in our folders tells of the pod."""
         return [name for name in self.files() if "POD" in name]
+
+    def leave_snapshot(self, text: str) -> None:
+        """There was a service, which followed this text; now there is none."""
+        self.write(text)
+        self.service.start()
+        until(self.has_followed, "the snapshot is written")
+        self.service.kill()
 
     def call(
         self, verb: str, nic: str, prefix: tuple[str, ...] = (), patience: int = 20_000
@@ -297,6 +304,13 @@ def _differing(name: str, wanted: Any, there: Any) -> list[str]:
     ] or [f"{name}: in another order: {there}"]
 
 
+def check_copies(state: State) -> None:
+    """At rest, what the record calls displaced has its copy in the kernel, and nothing else has."""
+    copies = state.sight.hops(BACKUP)
+    assert copies == kept(state.record)
+    assert not copies & state.sight.hops(*FOREIGN_PROTOCOLS)
+
+
 def wreck(stage: Stage, before: State, after: State) -> None:
     """What must hold at every moment between two states, with nobody there to mend anything."""
     there = stage.state()
@@ -304,12 +318,12 @@ def wreck(stage: Stage, before: State, after: State) -> None:
     assert there.view in (before.view, after.view), "the snapshot is neither the old nor the new"
     missing = set(ELSEWHERE) - there.sight.ways.keys()
     assert not missing, f"no way to {missing}: {there.sight.routes}"
-    made = before.sight.hops("boot", "static", "17") | kept(before.record)
-    held = there.sight.hops("boot", "static", "17", BACKUP) | kept(there.record)
+    made = before.sight.hops(*FOREIGN_PROTOCOLS) | kept(before.record)
+    held = there.sight.hops(*FOREIGN_PROTOCOLS, BACKUP) | kept(there.record)
     assert made <= held, f"lost: {made - held}"
     both = {r["dst"] for r in before.sight.routes} & {r["dst"] for r in after.sight.routes}
     lacking = both - {r["dst"] for r in there.sight.routes}
     assert not lacking, f"without a route meanwhile: {lacking}"
 
 
-__all__ = ["Fork", "Quiet", "Stage", "State", "difference", "wreck"]
+__all__ = ["Fork", "Quiet", "Stage", "State", "check_copies", "difference", "wreck"]
