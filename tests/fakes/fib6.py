@@ -7,7 +7,7 @@ siblings, and a dump shows them as one multipath route with the attributes of th
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from cni_route.address import AF_INET6, Address, Prefix
 from cni_route.model import (
@@ -104,14 +104,11 @@ class Fib6:
 
         Only by `dev` unless that is 0; of several equally good ones, rather by `prefer`.
         """
-        nodes = self._tables.get(table, {})
-        found = {dst for (dst, _), entries in nodes.items() if entries and dst.contains(address)}
-        for dst in sorted(found, key=lambda p: -p.length):
-            for entries in _for_source(nodes, dst, source):
-                usable = [e for e in entries if not e.dead and dev in (0, e.dev)]
-                if usable:
-                    best = [e for e in usable if e.metric == usable[0].metric]
-                    return min(best, key=lambda e: e.dev != prefer).route
+        for entries in _walk(self._tables.get(table, {}), address, source):
+            usable = [e for e in entries if not e.dead and dev in (0, e.dev)]
+            if usable:
+                best = [e for e in usable if e.metric == usable[0].metric]
+                return min(best, key=lambda e: e.dev != prefer).route
         return None
 
     def alive(self, route: KernelRoute) -> list[Hop]:
@@ -264,19 +261,23 @@ class Fib6:
                 entries[:] = [e for e in entries if not doomed(self._siblings(entries, e))]
 
 
-def _for_source(
-    nodes: dict[_Node, list[Entry6]], dst: Prefix, source: Address | None
-) -> list[list[Entry6]]:
-    """Where to look under a destination.
+def _walk(
+    nodes: dict[_Node, list[Entry6]], address: Address, source: Address | None
+) -> Iterator[list[Entry6]]:
+    """Where to look, in this order (fib6_node_lookup_1, then fib6_backtrack).
 
-    Once one route to it has a source prefix, those without are not looked at any more: the kernel
-    goes on with the next shorter destination (fib6_node_lookup_1).
+    A destination that some route has with a source prefix is no place to begin at for others, but
+    for the shortest one of all; they are looked at on the way back from a longer destination.
     """
-    prefixes = [src for d, src in nodes if d == dst and src is not None and nodes[d, src]]
-    if not prefixes:
-        return [nodes[dst, None]]
-    fitting = [src for src in prefixes if source is not None and src.contains(source)]
-    return [nodes[dst, src] for src in sorted(fitting, key=lambda p: -p.length)]
+    begun = False
+    found = {dst for (dst, _), entries in nodes.items() if entries and dst.contains(address)}
+    for dst in sorted(found, key=lambda p: -p.length):
+        prefixes = [src for d, src in nodes if d == dst and src is not None and nodes[d, src]]
+        fitting = [src for src in prefixes if source is not None and src.contains(source)]
+        begun = begun or not prefixes or bool(fitting) or not dst.length
+        if begun:
+            yield from (nodes[dst, src] for src in sorted(fitting, key=lambda p: -p.length))
+            yield nodes.get((dst, None), [])
 
 
 def _connected(link: FakeLink, address: LinkAddress) -> KernelRoute:
