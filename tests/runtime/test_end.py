@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import random
+import uuid
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from tests.node.node import RUN_DIR, Node, until
+import grpc
+import pytest
+
+from tests.node.documents import expected
+from tests.node.lists import OWN, bridged
+from tests.node.node import CONF_DIR, RUN_DIR, Node, until
 from tests.node.service import Service
 from tests.runtime.batch import Started, at_once, left_behind, start, stop_one
 from tests.runtime.containerd import Containerd
+from tests.runtime.cri import Identity
 from tests.runtime.lists import write_lists
 
 AT_ONCE = 3  # pods that end at the same time
@@ -39,6 +46,39 @@ def test_stopping_pods_leaves_nothing_behind(
     assert service.stop() == 0
     assert left_behind(node) == []
     assert sorted(path.name for path in node.path(RUN_DIR).iterdir()) == ["agent.lock", "sandboxes"]
+
+
+def test_a_pod_whose_chain_fails_behind_us_leaves_nothing_behind(
+    node: Node, containerd: Containerd, service: Service
+) -> None:
+    write_lists(node)
+    wrong = {"type": "tuning", "sysctl": {"net.no.such": "1"}}
+    node.write(f"{CONF_DIR}/20-ovn.conflist", bridged(OWN, wrong))
+    service.start()
+    containerd.start()
+    at_once([partial(refused, containerd, "no.such")] * AT_ONCE)
+    until(lambda: left_behind(node) == [], "nothing is left", PATIENCE)
+    until(lambda: node.query("pods") == [], "the service has forgotten the pods")
+
+
+def test_a_pod_that_we_refuse_leaves_nothing_behind_and_starts_with_the_service(
+    node: Node, containerd: Containerd, service: Service
+) -> None:
+    """The policy is Fail, and there is neither a service nor a snapshot to go by."""
+    write_lists(node, entry={**OWN, "failurePolicy": "Fail", "timeoutMs": 100})
+    containerd.start()
+    at_once([partial(refused, containerd, "cni-route")] * AT_ONCE)
+    until(lambda: left_behind(node) == [], "nothing is left", PATIENCE)
+    service.start()
+    (pod,) = start(containerd, 1)
+    assert pod.missing(expected("eth0")) == []
+
+
+def refused(containerd: Containerd, why: str) -> None:
+    """A pod that does not start; what the kubelet is told names the culprit."""
+    name = f"no-{uuid.uuid4().hex[:8]}"
+    with pytest.raises(grpc.RpcError, match=why):
+        containerd.cri.run_pod(Identity("default", name, str(uuid.uuid4())))
 
 
 def only(node: Node, pods: list[Started]) -> bool:
