@@ -61,6 +61,8 @@ class Contest:
 
     def standing(self, now: float) -> dict[Key, Meaning]:
         """The keys to leave alone now, and why; forgets what is long at peace."""
+        if not self._keys:
+            return {}
         self._keys = {
             key: s
             for key, s in self._keys.items()

@@ -51,6 +51,7 @@ class Memory:
         self.stamp: tuple[int, int] | None = None
         self.record: Record | None = None
         self.resolution = Resolution()
+        self._dump: tuple[KernelRoute, ...] = ()  # that `table` was made of, if it was
         self._foreign: tuple[KernelRoute, ...] = ()
         self._nics: tuple[tuple[str, Nic], ...] = ()
         self._nics_of: Record | None = None  # whose attachments and displaced routes went in
@@ -68,28 +69,40 @@ class Memory:
         self.link_changed = self.link_changed or link_changed
         self.doubtful = True
 
+    def unsettle(self) -> None:
+        """A pass has left something undone: whatever the next look shows, all is planned anew."""
+        self._settled = False
+        self.doubtful = True
+
     # ------------------------------------------------------------ the table
 
-    def look(self, table: Table, marks: Marks) -> None:
-        """Read interfaces and main table."""
+    def look(self, table: Table, marks: Marks) -> bool:
+        """Read interfaces and main table; whether anything is not as it was known."""
         self.doubtful = False
         link_changed, self.link_changed = self.link_changed, False
-        links = self.links
-        self.previous = self.table if self._settled else {}
-        self._settled = False
-        self.links = dict(table.links())
-        self.up = frozenset(link.ifindex for link in self.links.values() if link.up)
+        links = dict(table.links())
         routes = table.dump()
+        settled, self._settled = self._settled, False
+        if settled and routes == self._dump and links == self.links:
+            # equal routes are mostly the same objects, so this costs next to nothing
+            self._settled = True
+            return False
+        self._dump = routes
+        self.previous = self.table if settled else {}
         self.table = _shared(table_of(routes), self.resolution.wanted)
         self.copies = tuple(r for r in routes if is_backup(r, marks.backup))
         self._foreign = tuple(r for r in routes if r.protocol not in marks)
         self._nics_of = None
         if self.previous and links == self.links and not link_changed:
             self.contest.look(self.previous, self.table, self.resolution.wanted, self.clock())
+        self.links = links
+        self.up = frozenset(link.ifindex for link in links.values() if link.up)
+        return True
 
     def settle(self, after: Routes) -> None:
         """Take over what acknowledged operations made of the lists."""
         if after:
+            self._dump = ()  # of another table
             table = {**self.table, **after}
             for key, routes in after.items():
                 if not routes:
@@ -159,6 +172,7 @@ class Memory:
     def finish(self) -> None:
         """Note that a pass has ended: what is in `table` is what it left behind."""
         self._settled = not self.doubtful
+        self.previous = {}
         if self.is_fresh:  # then nothing was resolved yet when it looked
             self.table = _shared(self.table, self.resolution.wanted)
         self.is_fresh = False

@@ -55,11 +55,12 @@ def reconcile(
     dry = options.dry or options.paused
     if memory is None or dry:
         memory = Memory()
-    with sandboxes.lock(record.container_id, lock_seconds):
+    with sandboxes.lock(record.container_id, lock_seconds) as held:
         known = _known(record, sandboxes, memory)
         if known is None and not dry:
             gone = f"there is no record of sandbox {record.container_id}: it was removed"
             return Outcome(record, {}, {}, {}, {}, error=gone)
+        held.keep(known is not None)
         work = _Pass(known or record, view, sandboxes, options, memory)
         if not work.is_due():
             return work.outcome()
@@ -70,7 +71,7 @@ def reconcile(
             finally:
                 table.close()
         except BaseException:
-            memory.doubt()  # what was resolved by now has not been written
+            memory.unsettle()  # what was resolved by now has not been written
             raise
         return work.outcome()
 
@@ -108,6 +109,7 @@ class _Pass:
         self.planned: tuple[Operation, ...] = ()
         self.again: frozenset[Key] = frozenset(memory.refused)  # keys to plan in any case
         self.everything = False  # whether all keys are to be planned
+        self.resolved = False  # whether memory's resolution is that of this pass
         self.blocked: set[KernelRoute] = set()
         self.frozen = ""  # why nothing can be displaced in this pass
         self.unbound: tuple[Displaced, ...] = ()
@@ -119,6 +121,7 @@ class _Pass:
         if self.memory.doubtful or self.again:
             return True
         changed = self._resolve()
+        self.resolved = True
         self.everything = changed is None
         self.again = changed or frozenset()
         return self.everything or bool(changed)
@@ -147,13 +150,16 @@ class _Pass:
     def _look(self, table: Table) -> frozenset[Key] | None:
         """Bring memory up to date; return the keys to plan, None for all."""
         memory, options = self.memory, self.options
-        everything = memory.doubtful
-        if everything:
-            memory.look(table, Marks(options.protocol, options.backup_protocol))
-        changed = self._resolve()
-        if everything or changed is None or self.everything:
-            return None
-        return changed | self.again
+        if memory.doubtful:
+            marks = Marks(options.protocol, options.backup_protocol)
+            self.everything = memory.look(table, marks) or self.everything
+            self.resolved = False
+        if not self.resolved:
+            changed = self._resolve()
+            self.everything = self.everything or changed is None
+            self.again = self.again.union(changed or ())
+            self.resolved = True
+        return None if self.everything else self.again
 
     def _resolve(self) -> frozenset[Key] | None:
         terms = self.terms._replace(unfinished=self._left_alone())
@@ -317,6 +323,8 @@ class _Pass:
     def outcome(self) -> Outcome:
         memory = self.memory
         memory.record = self.record
+        if self.unfinished:
+            memory.unsettle()  # the next pass has more to do than what changes by then
         memory.finish()
         wanted = memory.wanted()
         displaced = self.record.displaced

@@ -42,17 +42,26 @@ class _Lock:
     Whoever waits for it sees that it is no longer linked, and makes it anew.
     """
 
-    __slots__ = ("_descriptor", "_path", "_record")
+    __slots__ = ("_descriptor", "_keep", "_path", "_record")
 
     def __init__(self, descriptor: int, path: str, record: str) -> None:
         self._descriptor = descriptor
         self._path = path
         self._record = record
+        self._keep = False
 
-    def __enter__(self) -> None:
+    def keep(self, known: bool) -> None:
+        """Say that there is a record, which spares looking for it at the end."""
+        self._keep = known
+
+    def __enter__(self) -> _Lock:
         """Held already."""
+        return self
 
     def __exit__(self, *_: object) -> None:
+        if self._keep:
+            os.close(self._descriptor)
+            return
         try:
             os.stat(self._record)
         except FileNotFoundError:
