@@ -83,10 +83,12 @@ class Slot:
             self.routes.insert(0, new)
 
     def swap(self, old: KernelRoute, new: KernelRoute) -> None:
-        """Let `new` take the place of `old`: in one step where REPLACE hits `old`.
+        """Let `new` take the place of `old`: in one step where REPLACE can hit only `old`.
 
-        An IPv6 multipath goes in hop by hop: written whole, REPLACE takes every other route of
-        the key with it (ip6_route_multipath_add).
+        Under an IPv4 key with other routes it does not: were `old` gone by then (a link that
+        flaps takes it without a word), REPLACE would hit one of those. An IPv6 multipath goes in
+        hop by hop: written whole, REPLACE takes every other route of the key with it
+        (ip6_route_multipath_add).
         """
         if len(new.hops) > 1 and new.key.family == AF_INET6:
             first, *others = (new._replace(hops=(hop,)) for hop in new.hops)
@@ -95,7 +97,8 @@ class Slot:
                 self.put(other)
             return
         index = self.routes.index(old)
-        if hit_by_replace(self.routes, new) == index:
+        alone = len(self.routes) == 1 or new.key.family == AF_INET6
+        if alone and hit_by_replace(self.routes, new) == index:
             self._say("replace", new)
             self.routes[index] = new
         else:

@@ -242,7 +242,6 @@ def test_a_link_that_goes_at_any_call(scenario: Scenario) -> None:
     assert sum(flaps(scenario, ask) for ask in points) >= len(CALLS)
 
 
-@blind
 @pytest.mark.parametrize("name", ["change-displacing", "restore", "cleanup"])
 def test_a_link_that_goes_when_a_displaced_route_is_put_back(name: str) -> None:
     """Ours is gone by then, and the one that stood behind it has its place."""
