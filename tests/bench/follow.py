@@ -45,7 +45,7 @@ def batch(containerd: Containerd) -> list[Started]:
     """Pods at once, until all have their rules; then they end."""
     found = start(containerd, PODS)
     for pod in found:
-        wait_for(pod, ALL)
+        wait_for(pod, ALL, 30)
     stop(containerd, found)
     return found
 
@@ -66,7 +66,7 @@ def late_nic(build: builds.Build, nic: str, other: str) -> Row:
             with Followers(node, other) as followers:
                 found = start(containerd, PODS)
                 for pod in found:
-                    wait_for(pod, ALL)
+                    wait_for(pod, ALL, 30)
                 used = (cpu_seconds(service) - used) / PODS
                 waited += [Timing(seconds, used) for seconds in followers.seconds()]
             stop(containerd, found)

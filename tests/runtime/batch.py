@@ -98,7 +98,7 @@ def at_once(
 
 
 def left_behind(node: Node) -> list[str]:
-    """What is still there of pods that are gone, and of the service if it is not running."""
+    """What is still there where no pod is: records, locks, namespaces, NICs, leases, results."""
     root = node.path("/")
     found = [f"namespace id {line}" for line in node.ip("netns list-id").splitlines()]
     links = (line.split()[1].split("@")[0] for line in node.ip("-oneline link").splitlines())

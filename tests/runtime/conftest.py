@@ -36,6 +36,7 @@ def containerd(node: Node, request: pytest.FixtureRequest) -> Iterator[Container
     fill(node)
     containerd = Containerd(node, build)
     yield containerd
+    print("---- the end of containerd's log", *containerd.log().splitlines()[-100:], sep="\n")
     containerd.close()
 
 

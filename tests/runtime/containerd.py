@@ -40,7 +40,7 @@ disabled_plugins = [{disabled}]
 [plugins."io.containerd.grpc.v1.cri".cni]
   bin_dir = "{bin_dir}"
   conf_dir = "{conf_dir}"
-  max_conf_num = {max_conf_num}
+  max_conf_num = 2
 """
 DISABLED = (
     "io.containerd.internal.v1.opt",
@@ -58,7 +58,7 @@ DISABLED = (
 class Containerd:
     """A running containerd with the pods' image; close() ends it and all that came of it."""
 
-    def __init__(self, node: Node, build: Build, max_conf_num: int = 2) -> None:
+    def __init__(self, node: Node, build: Build) -> None:
         self.node = node
         self.cgroup = f"cni-route-test-{uuid.uuid4().hex[:12]}"
         self._build = build
@@ -68,7 +68,6 @@ class Containerd:
             image=image.NAME,
             bin_dir=BIN_DIR,
             conf_dir=CONF_DIR,
-            max_conf_num=max_conf_num,
         )
         self.cri = Cri(node.path(SOCKET), f"/{self.cgroup}")
         self._keeper: subprocess.Popen[bytes] | None = None

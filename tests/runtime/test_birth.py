@@ -102,7 +102,7 @@ def test_with_the_entry_in_one_list_the_other_nic_s_rules_follow_by_themselves(
             found = start(containerd, PODS)
             assert_all_at_the_first_act(found, OF[nic])
             for each in found:
-                wait_for(each, ALL)
+                wait_for(each, ALL, 30)
             waited += followers.seconds()
         late += sum(bool(each.missing(ALL)) for each in found)
         if not last:
