@@ -13,6 +13,7 @@ import select
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 if __name__ == "__main__":
@@ -40,10 +41,8 @@ class Forked:
 
     def send_signal(self, number: int) -> None:
         """A signal; to one that has ended, too."""
-        try:
+        with suppress(ProcessLookupError):
             signal.pidfd_send_signal(self._descriptor, number)
-        except ProcessLookupError:
-            pass
 
     def kill(self) -> None:
         """SIGKILL."""
@@ -95,7 +94,6 @@ def live(order: dict[str, object]) -> int:
     """In the child: be the command; its exit code."""
     from sync_service.cli.main import main  # noqa: PLC0415
 
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     log = os.open(str(order["log"]), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     nothing = os.open(os.devnull, os.O_RDONLY)
     for descriptor, place in ((nothing, 0), (log, 1), (log, 2)):
@@ -111,6 +109,13 @@ def live(order: dict[str, object]) -> int:
         return end.code if isinstance(end.code, int) else 1
 
 
+def reap() -> None:
+    """Let those go that have ended; not at once, so that whoever started one can still find it."""
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
 def serve() -> None:
     """Carry out orders until there are no more."""
     import sync_service.cli.alone  # noqa: PLC0415
@@ -118,8 +123,8 @@ def serve() -> None:
     import sync_service.cli.sync  # noqa: PLC0415
     import sync_service.service  # noqa: F401, PLC0415
 
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     for line in sys.stdin:
+        reap()
         child = os.fork()
         if not child:
             code = 1

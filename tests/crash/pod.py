@@ -99,13 +99,12 @@ class Pod:
 
     def look(self) -> Sight:
         """Everything, as it is now."""
-        routes, rules = self.ip("route show table all", "rule show")
-        routes = [row for row in routes if row["table"] != "local"]
+        asked = (f"route get {address}" for address in ELSEWHERE)
+        routes, rules, *found = self.ip("route show table all", "rule show", *asked, check=False)
         # in a family of its own: batch takes no other for `rule`
         rules += self.ip("rule show", family="-6")[0]
-        found = self.ip(*(f"route get {address}" for address in ELSEWHERE), check=False)
-        rows = [row for answer in found for row in answer]
-        return Sight(routes, rules, {row["dst"]: row["dev"] for row in rows if "dev" in row})
+        ways = {row["dst"]: row["dev"] for answer in found for row in answer if "dev" in row}
+        return Sight([row for row in routes if row["table"] != "local"], rules, ways)
 
     def result(self, nic: str) -> dict[str, Any]:
         """The CNI result of the plugin that made a NIC."""

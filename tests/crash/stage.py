@@ -27,6 +27,9 @@ ROUTE_FILE = f"{ROUTES_DIR}/demo.json"
 NEWS_FILE = f"{ROUTES_DIR}/news.json"
 # one thread of each kind: so a call is made by the same thread each time
 SETTINGS = ("--workers", "1", "--query-workers", "1", "--snapshot-interval", "0.05")
+# nor does anything happen by itself meanwhile
+SELDOM = ("--sweep", "3600", "--discover", "3600", "--rescan", "3600")
+SOON = 30.0  # seconds that no sound run comes near
 
 Done = subprocess.CompletedProcess[str]
 
@@ -44,7 +47,7 @@ class Fork(Service):
     """The service, started in the nursery."""
 
     def __init__(self, node: Node, nursery: Nursery) -> None:
-        super().__init__(node, *SETTINGS)
+        super().__init__(node, *SETTINGS, *SELDOM)
         self._nursery = nursery
         self.process: Forked | None = None  # type: ignore[assignment]
 
@@ -179,6 +182,10 @@ class Stage:
         """Do it in the background: it may outlive a service, or not come to its end without."""
         self._pending.append(self._calls.submit(do))
 
+    def is_alone(self) -> bool:
+        """Whether nothing goes on meanwhile."""
+        return all(future.done() for future in self._pending)
+
     def joined(self) -> None:
         """What was done meanwhile has come to its end; what it raised is raised."""
         while self._pending:
@@ -255,10 +262,22 @@ class Stage:
             marks
         )
 
-    def await_state(self, wanted: State, what: str) -> None:
-        """Until everything is like this; AssertionError says what is not."""
+    def await_state(
+        self, wanted: State, what: str, meanwhile: Callable[[State], None] = lambda _there: None
+    ) -> None:
+        """Until everything is like this, and the service at rest; AssertionError says what is not.
+
+        `meanwhile` judges every state on the way.
+        """
+        quiet = Quiet(self.service.pid) if self.service.process else lambda: True
+
+        def is_there() -> bool:
+            there = self.state()
+            meanwhile(there)
+            return there == wanted and quiet()
+
         try:
-            until(lambda: self.state() == wanted, what)
+            until(is_there, what, SOON)
         except AssertionError as error:
             raise AssertionError(f"{error}\n{difference(wanted, self.state())}") from None
 
@@ -313,9 +332,13 @@ def check_copies(state: State) -> None:
 
 def wreck(stage: Stage, before: State, after: State) -> None:
     """What must hold at every moment between two states, with nobody there to mend anything."""
-    there = stage.state()
-    assert there.record is None or isinstance(there.record, dict)
+    there = stage.state()  # no torn record, no torn snapshot
     assert there.view in (before.view, after.view), "the snapshot is neither the old nor the new"
+    whole(there, before, after)
+
+
+def whole(there: State, before: State, after: State) -> None:
+    """Nothing foreign is lost, and what can be reached before and after, can be reached now."""
     missing = set(ELSEWHERE) - there.sight.ways.keys()
     assert not missing, f"no way to {missing}: {there.sight.routes}"
     made = before.sight.hops(*FOREIGN_PROTOCOLS) | kept(before.record)
@@ -326,4 +349,4 @@ def wreck(stage: Stage, before: State, after: State) -> None:
     assert not lacking, f"without a route meanwhile: {lacking}"
 
 
-__all__ = ["Fork", "Quiet", "Stage", "State", "check_copies", "difference", "wreck"]
+__all__ = ["Fork", "Quiet", "Stage", "State", "check_copies", "difference", "whole", "wreck"]

@@ -132,16 +132,20 @@ def read(output: Path, threads: Sequence[int] = ()) -> list[Call]:
     return calls
 
 
-def sample(calls: Iterable[Call], rng: random.Random, least: int = 3) -> list[Call]:
-    """At least so many calls of each name, spread evenly from a random one on; in their order."""
+def sample(calls: Iterable[Call], rng: random.Random, count: int = 3) -> list[list[Call]]:
+    """Rounds of calls, one of each name in a round; a name's are spread evenly over its calls.
+
+    So many rounds; names that are called less often are missing in the last.
+    """
     found = list(calls)
-    chosen: set[Call] = set()
-    for name in {call.name for call in found}:
+    rounds: list[list[Call]] = [[] for _ in range(count)]
+    for name in dict.fromkeys(call.name for call in found):
         same = [call for call in found if call.name == name]
-        count = min(least, len(same))
+        most = min(count, len(same))
         first = rng.random()
-        chosen.update(same[int((first + place) * len(same) / count)] for place in range(count))
-    return [call for call in found if call in chosen]
+        for place in range(most):
+            rounds[place].append(same[int((first + place) * len(same) / most)])
+    return rounds
 
 
 __all__ = ["Call", "Killer", "Recorder", "inject", "read", "sample", "threads_of", "why_not"]
