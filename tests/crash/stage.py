@@ -27,8 +27,8 @@ ROUTE_FILE = f"{ROUTES_DIR}/demo.json"
 NEWS_FILE = f"{ROUTES_DIR}/news.json"
 # one thread of each kind: so a call is made by the same thread each time
 SETTINGS = ("--workers", "1", "--query-workers", "1", "--snapshot-interval", "0.05")
-# nor does anything happen by itself meanwhile
-SELDOM = ("--sweep", "3600", "--discover", "3600", "--rescan", "3600")
+# nor does anything happen by itself meanwhile, or take long that need not
+SELDOM = ("--sweep", "3600", "--discover", "3600", "--rescan", "3600", "--chain-settle", "0.01")
 SOON = 30.0  # seconds that no sound run comes near
 
 Done = subprocess.CompletedProcess[str]
@@ -109,12 +109,12 @@ class Stage:
         self.pod = Pod(self.node)
         return self.pod
 
-    def hold_pod(self) -> None:
-        """A pod that has been added."""
+    def hold_pod(self, *nics: str) -> None:
+        """A pod that has been added, by the ADDs of these NICs; by default of both."""
         if self.pod is None:
             self.new_pod()
         if self.record() is None:
-            self.add("eth0", "eth1")
+            self.add(*(nics or NETWORK_OF))
 
     def end_pod(self) -> None:
         """DEL for both NICs, and nothing of ours is left; then the namespace goes."""
@@ -326,8 +326,9 @@ def _differing(name: str, wanted: Any, there: Any) -> list[str]:
 def check_copies(state: State) -> None:
     """At rest, what the record calls displaced has its copy in the kernel, and nothing else has."""
     copies = state.sight.hops(BACKUP)
-    assert copies == kept(state.record)
-    assert not copies & state.sight.hops(*FOREIGN_PROTOCOLS)
+    assert copies == kept(state.record), (copies, state.record)
+    twice = copies & state.sight.hops(*FOREIGN_PROTOCOLS)
+    assert not twice, f"displaced, and there nevertheless: {twice}"
 
 
 def wreck(stage: Stage, before: State, after: State) -> None:

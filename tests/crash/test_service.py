@@ -19,12 +19,12 @@ from tests.crash.stage import NEWS_FILE, Stage, State
 Figure = Callable[[str, str], None]
 
 
-def with_routes(text: str) -> Callable[[Stage], None]:
-    """A pod that has been added, with these Routes in the folder."""
+def with_routes(text: str, *nics: str) -> Callable[[Stage], None]:
+    """A pod that has been added by the ADDs of these NICs, with these Routes in the folder."""
 
     def begin(stage: Stage) -> None:
         stage.write(text)
-        stage.hold_pod()
+        stage.hold_pod(*nics)
 
     return begin
 
@@ -77,6 +77,9 @@ SCENARIOS = {
     ),
     "a-route-is-edited": Scenario(
         with_routes(folder.PLAIN), write(folder.CHANGED), (OWN_PLAIN, OWN_CHANGED)
+    ),
+    "a-route-is-edited-and-eth1-had-no-add": Scenario(
+        with_routes(folder.PLAIN, "eth0"), write(folder.CHANGED), (OWN_PLAIN, OWN_CHANGED)
     ),
     "the-default-route-moves": Scenario(
         with_routes(folder.PLAIN), write(folder.TAKING), (OWN_PLAIN, OWN_TAKING)
