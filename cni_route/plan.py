@@ -162,10 +162,29 @@ class _Planner:
                 slot.drop(other)
             if ours != want:
                 slot.swap(ours, want)
+            self._keep_behind(slot, want.key)
         elif not slot.routes or self._stood_behind(want.key, slot.routes[0]):
             slot.put(want)
         elif self._displace(slot, want.key, slot.routes[:1]):
             slot.swap(slot.routes[0], want)
+
+    def _keep_behind(self, slot: Slot, key: Key) -> None:
+        """What stands behind ours is none of our business, but is remembered with the displaced.
+
+        Unless it is a displaced route itself, which somebody wrote again: it has its place in
+        the shadow, and goes back there.
+        """
+        shades = self.shadow.get(key)
+        if shades is None:
+            return
+        known = {shade.route for shade in shades}
+        for route in self._foreign(slot):
+            if route in known:
+                slot.drop(route)
+        behind = tuple(self._foreign(slot))
+        if any(shade.behind != behind for shade in shades):
+            self.shadow[key] = tuple(shade._replace(behind=behind) for shade in shades)
+            self.recorded[key] = self.shadow[key]
 
     def _settle6(self, slot: Slot, want: KernelRoute, own: list[KernelRoute]) -> None:
         """IPv6: any route of a key may be chosen, so all foreign ones are in the way."""

@@ -76,7 +76,10 @@ def test_ctrl_c_ends_it_quietly(tmp_path: Path) -> None:
         server.bind(str(tmp_path / "agent.sock"))
         server.listen()
         process = subprocess.Popen(
-            [*PROGRAM, "pods", "--run-dir", str(tmp_path)], stderr=subprocess.PIPE
+            [*PROGRAM, "pods", "--run-dir", str(tmp_path)],
+            stderr=subprocess.PIPE,
+            # a shell's background jobs have it ignored, and hand that on
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         server.settimeout(WAIT_SECONDS)
         connection, _ = server.accept()  # it waits for an answer now
