@@ -79,7 +79,7 @@ def test_ctrl_c_ends_it_quietly(tmp_path: Path) -> None:
             [*PROGRAM, "pods", "--run-dir", str(tmp_path)],
             stderr=subprocess.PIPE,
             # a shell's background jobs have it ignored, and hand that on
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
         )
         server.settimeout(WAIT_SECONDS)
         connection, _ = server.accept()  # it waits for an answer now
