@@ -166,10 +166,12 @@ def test_our_own_writes_are_not_heard(host: Host, two: tuple[Namespace, Namespac
         assert table.apply(Batch(table.namespace, operations)) == ()
         mark(two[0])
         heard = host.hear(marked)
-        assert [event.kind for event in heard] == ["route"]
+        # the kernel tells of a new link's state when it finds the time, maybe only now
+        assert [event.kind for event in heard if event.kind != "link"] == ["route"]
         # taken from us: that is heard
         two[0].ip("route del 10.5.0.0/16")
-        (event,) = host.hear(bool)
+        heard = host.hear(lambda events: any(event.kind == "route" for event in events))
+        (event,) = (event for event in heard if event.kind == "route")
         assert event == Event(nsid, "route", False, route=routes[0])
 
 
