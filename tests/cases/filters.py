@@ -131,6 +131,7 @@ born:    Namespace * [env in prod] = yes
 web:     Namespace prod/* = yes
 web:     Namespace dev/* = no: no include matches
 web:     Namespace prod/dev = no: no include matches
+web:     Namespace dev/prod = no: no include matches
 
 # workloads: directly
 web:     ReplicaSet */* = yes

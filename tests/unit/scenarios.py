@@ -188,7 +188,8 @@ def suffer(
         made.check(ended)
         if content(made, ordered=ordered) != whole:
             assert isinstance(ended, OSError) or ended.retry, "nobody would come back to it"
-        again = made.go(scenario.after, scenario.options, restart=restart)
+        # a service that goes on is told of nothing: what it remembers must do
+        again = made.pod.go(scenario.after, scenario.options, fresh=restart)
         made.check(again)
         assert content(made, ordered=ordered) == whole
         assert not again.retry

@@ -8,11 +8,14 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable
 from itertools import count
+from pathlib import Path
 
 import pytest
 
 from cni_route.reconcile import Outcome
-from tests.fakes.faults import Call
+from cni_route.view import EMPTY
+from tests.fakes.faults import Call, Faults
+from tests.unit.pods import FakePod, rule, view_of
 from tests.unit.scenarios import SCENARIOS, Place, Scenario, place, suffer
 
 ERRNOS = ("EEXIST", "ESRCH", "ENETDOWN", "ENOBUFS", "EPERM", "EINVAL", "ENETUNREACH")
@@ -116,6 +119,50 @@ def test_a_single_operation_refused_is_that_rules_failure_alone(scenario: Scenar
             assert failed == [(str(target.dst), "NotPermitted", reason)]
             own = {r.key for r in made.pod.ns.dump() if r.protocol == 114}
             assert own == set(scenario.after.compiled.groups) - {target}
+
+
+def test_a_displaced_route_that_cannot_be_put_back_is_owed(tmp_path: Path) -> None:
+    """Ours goes all the same; the copy carries the traffic, and nobody forgets."""
+    pod = FakePod(tmp_path)
+    pod.go(view_of(rule("default", via="10.124.2.1"), rule("10.9.0.0/16")))
+    seen = pod.ns.watch("192.0.2.1")
+    pod.kernel.faults.refuse(
+        lambda operation: operation.verb != "delete" and operation.subject.protocol == 3,
+        errno=errno.EINVAL,
+        times=100,
+    )
+    outcome = pod.go(EMPTY)
+    copy = "0.0.0.0/0 via 10.244.1.1 dev eth0 proto 115 metric 4278190083"
+    assert pod.routes(114) == []
+    assert pod.routes(115) == [copy]
+    assert None not in seen
+    assert outcome.retry
+    assert [str(entry.route.key.dst) for entry in outcome.owed] == ["0.0.0.0/0"]
+    pod.kernel.faults = Faults()
+    pod.memory.doubt()
+    outcome = pod.go(EMPTY)
+    assert (outcome.retry, outcome.owed) == (False, ())
+    assert pod.routes(3)[0] == "0.0.0.0/0 via 10.244.1.1 dev eth0 proto 3"
+    assert pod.routes(115) == []
+    assert None not in seen
+
+
+def test_a_copy_that_cannot_be_put_back_is_tried_again(tmp_path: Path) -> None:
+    """A flap of its NIC took it; until it is there, the record alone knows the route."""
+    pod = FakePod(tmp_path)
+    view = view_of(rule("default", via="10.124.2.1"))
+    pod.go(view)
+    pod.ns.set_down("eth0")
+    pod.ns.set_up("eth0")
+    pod.kernel.faults.refuse(errno=errno.ENOBUFS, times=100)
+    pod.memory.doubt(link_changed=True)
+    outcome = pod.go(view)
+    assert outcome.retry
+    assert (pod.routes(115), len(outcome.record.displaced)) == ([], 1)
+    pod.kernel.faults = Faults()
+    pod.memory.doubt()
+    assert not pod.go(view).retry
+    assert len(pod.routes(115)) == 1
 
 
 # ---------------------------------------------------------------- the namespace goes

@@ -297,6 +297,13 @@ def test_all_that_a_rule_may_say_comes_into_the_route() -> None:
     assert route == KernelRoute(key, (hop,), 99, 0, 1, src, 1400)
 
 
+def test_only_a_gateway_can_be_on_the_link() -> None:
+    """A document says so; what comes from elsewhere must not become a flag without one."""
+    (route,) = found(build([Route("a", (rule("10.9.0.0/16", onlink=True),))])).wanted.values()
+    assert route is not None
+    assert route.hops == (Hop(3),)
+
+
 def test_a_source_of_the_other_family_is_only_for_its_own() -> None:
     asked = svc("nginx", via="auto")._replace(src=Address.parse("fd00:2::9"))
     routes = found(build([Route("a", (asked,))], SERVICES)).wanted.values()

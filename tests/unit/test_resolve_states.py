@@ -142,6 +142,24 @@ def test_step_by_step_comes_to_what_a_fresh_start_comes_to(
             assert stepped.applied == {key for key, route in stepped.wanted.items() if route}
 
 
+def test_the_same_decisions_of_other_filters_are_others() -> None:
+    """Decisions are known by their place: here the filters have changed places, and the labels."""
+
+    def chosen(app: str) -> Filter:
+        return Filter((Selector("Pod", labels=(LabelExpression("app", "In", (app,)),)),))
+
+    routes = [Route("a", (EAST,), filter=chosen("a")), Route("b", (WEST,), filter=chosen("b"))]
+    old, new = build(routes), build(routes[::-1])
+    pods = [POD._replace(labels=(("app", app),)) for app in ("a", "b")]
+    nics = tuple(sorted(BOTH.items()))
+    shapes = [
+        shape_of(view, pod, nics, Terms()) for view, pod in zip((old, new), pods, strict=True)
+    ]
+    assert shapes[0] == shapes[1]
+    assert wanted(resolve(old, shapes[0])) == ["10.9.0.0/16 via 10.2.0.1 dev eth1"]
+    assert wanted(resolve(new, shapes[1], old)) == ["10.9.0.0/16 via 10.1.0.1 dev eth0"]
+
+
 @given(random_views.views(), random_views.nics)
 def test_there_and_back_is_where_it_was(
     views: list[View], nics: tuple[tuple[str, Nic], ...]
