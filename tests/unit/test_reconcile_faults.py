@@ -139,7 +139,6 @@ def test_a_displaced_route_that_cannot_be_put_back_is_owed(tmp_path: Path) -> No
     assert outcome.retry
     assert [str(entry.route.key.dst) for entry in outcome.owed] == ["0.0.0.0/0"]
     pod.kernel.faults = Faults()
-    pod.memory.doubt()
     outcome = pod.go(EMPTY)
     assert (outcome.retry, outcome.owed) == (False, ())
     assert pod.routes(3)[0] == "0.0.0.0/0 via 10.244.1.1 dev eth0 proto 3"
@@ -160,7 +159,6 @@ def test_a_copy_that_cannot_be_put_back_is_tried_again(tmp_path: Path) -> None:
     assert outcome.retry
     assert (pod.routes(115), len(outcome.record.displaced)) == ([], 1)
     pod.kernel.faults = Faults()
-    pod.memory.doubt()
     assert not pod.go(view).retry
     assert len(pod.routes(115)) == 1
 
