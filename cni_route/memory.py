@@ -13,7 +13,7 @@ from typing import NamedTuple
 from cni_route.contest import Contest
 from cni_route.displace import Shade, Shadow, is_backup
 from cni_route.kernel import Table
-from cni_route.model import KernelRoute, Key, Link, Pod, Verdict
+from cni_route.model import KernelRoute, Key, Link, Pod, PolicyRule, Verdict
 from cni_route.plan import table_of
 from cni_route.record import Displaced, Record
 from cni_route.refused import Meaning
@@ -109,10 +109,10 @@ class Memory:
                     del table[key]
             self.table = table
 
-    def name_of(self, route: KernelRoute) -> str:
+    def name_of(self, route: KernelRoute | PolicyRule) -> str:
         """The name of a route's (first) device."""
         for link in self.links.values():
-            if route.hops and link.ifindex == route.hops[0].dev:
+            if isinstance(route, KernelRoute) and route.hops and link.ifindex == route.hops[0].dev:
                 return link.name
         return "the device"
 

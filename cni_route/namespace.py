@@ -23,6 +23,10 @@ class NamespaceError(OSError):
         return str(self.strerror)
 
 
+class HostNamespace(NamespaceError):
+    """It is this process's own namespace, or PID 1's: a pod on the host's network has that."""
+
+
 def open_namespace(path: str) -> int:
     """An open descriptor of the network namespace at `path`; the caller closes it.
 
@@ -66,7 +70,7 @@ def check_namespace(descriptor: int, path: str = "") -> int:
             continue
         if (theirs.st_ino, theirs.st_dev) == (found.st_ino, found.st_dev):
             owner = "this process's own" if process == "self" else "the host's (PID 1's)"
-            raise NamespaceError(
+            raise HostNamespace(
                 errno.EPERM, f"{name} is {owner} network namespace; nothing is written there"
             )
     return found.st_ino
@@ -79,4 +83,4 @@ def _is_network(descriptor: int) -> bool:
         return False
 
 
-__all__ = ["NamespaceError", "check_namespace", "open_namespace"]
+__all__ = ["HostNamespace", "NamespaceError", "check_namespace", "open_namespace"]

@@ -111,6 +111,7 @@ class _Pass:
         self.everything = False  # whether all keys are to be planned
         self.resolved = False  # whether memory's resolution is that of this pass
         self.blocked: set[KernelRoute] = set()
+        self.stale: dict[Key, Refusal] = {}  # own routes that did not fit what was looked at
         self.frozen = ""  # why nothing can be displaced in this pass
         self.unbound: tuple[Displaced, ...] = ()
         self.unfinished = False
@@ -130,6 +131,7 @@ class _Pass:
         memory = self.memory
         memory.refused = {}  # each pass tries again what was refused
         for _ in range(_ROUNDS):
+            self.stale = {}
             keys = self._look(table)
             memory.refused.update(memory.contest.standing(memory.clock()))
             steps = self._plan(keys)
@@ -143,6 +145,10 @@ class _Pass:
                 break
         else:
             self.unfinished = True
+            for key, refusal in self.stale.items():
+                # whatever keeps it from fitting does not show in a dump: then it is a refusal
+                why = meaning(refusal, memory.name_of(refusal.operation.subject))
+                memory.refused[key] = why._replace(passing=True)
         self._remember_applied()
 
     # ------------------------------------------------------------ look and resolve
@@ -214,7 +220,8 @@ class _Pass:
         refused = self._send(table, changes)
         if refused:
             self.memory.doubt()
-            return not self._judge(refused)
+            self._judge(refused)
+            return False
         self.memory.settle(steps.after)
         if steps.releases and self._send(table, steps.releases):
             self.memory.doubt()
@@ -251,17 +258,19 @@ class _Pass:
                     self.memory.refused[key] = Meaning("CannotDisplace", why, passing=True)
         return keys
 
-    def _judge(self, refused: Iterable[Refusal]) -> bool:
-        """Note what each refusal means; True where another look is worth it."""
+    def _judge(self, refused: Iterable[Refusal]) -> None:
+        """Note what each refusal means."""
         own = self.options.protocol
         for refusal in refused:
             route = refusal.operation.subject
             if not isinstance(route, KernelRoute):
                 continue
-            if refusal.operation.verb == "delete" or (
-                refusal.errno in STALE and not route.nexthop_id
-            ):
-                continue  # it is not there any more, or something else is: the next look tells
+            if refusal.operation.verb == "delete":
+                continue  # it is not there any more: the next look tells
+            if refusal.errno in STALE and not route.nexthop_id:
+                if route.protocol == own:
+                    self.stale[route.key] = refusal
+                continue  # something else is there by now: the next look tells
             if route.protocol == own:
                 dev = self.memory.name_of(route)
                 self.memory.refused[route.key] = meaning(refusal, dev)
@@ -270,7 +279,6 @@ class _Pass:
             else:
                 self.blocked.add(route)
                 self.unfinished = True
-        return True
 
     def _forget(self, route: KernelRoute) -> None:
         """Its nexthop object is gone: without us, the kernel would have removed it with that."""

@@ -163,6 +163,7 @@ def nics_of(
                 link.has_family(AF_INET6),
                 gateways.get((name, AF_INET)),
                 gateways.get((name, AF_INET6)),
+                link.carrier,
             ),
         )
         for name, link in sorted(links.items())
@@ -266,6 +267,10 @@ def _granted(candidate: Candidate, subject: _Subject) -> Verdict:
     hindered = subject.hindrance(candidate)
     if hindered is None and subject.paused:
         return _say(candidate.applied, "observed", "Paused", "the service is paused")
+    dev = candidate.rule.dev
+    if hindered is None and not subject.nics[dev].carrier:
+        reason = f"{dev} has no carrier: the route is there, but nobody answers"
+        return _say(candidate.applied, "applied", "NoCarrier", reason)
     return hindered or candidate.applied
 
 

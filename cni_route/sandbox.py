@@ -11,7 +11,7 @@ import stat
 import time
 from collections.abc import Callable
 
-from cni_route.namespace import NamespaceError, check_namespace, open_namespace
+from cni_route.namespace import HostNamespace, NamespaceError, check_namespace, open_namespace
 from cni_route.record import (
     Attachment,
     Displaced,
@@ -262,6 +262,7 @@ def _write_all(descriptor: int, body: bytes) -> None:
 __all__ = [
     "Attachment",
     "Displaced",
+    "HostNamespace",
     "NamespaceError",
     "Record",
     "Sandboxes",

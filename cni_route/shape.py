@@ -19,6 +19,7 @@ class Nic(NamedTuple):
     ipv6: bool
     gateway4: Address | None = None
     gateway6: Address | None = None
+    carrier: bool = True
 
     def has_family(self, family: int) -> bool:
         """Whether it has an address of the family."""

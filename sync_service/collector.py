@@ -78,12 +78,14 @@ class Collector:
         self._kept: set[Identity] = set()  # known by the snapshot alone
         self._pending = False  # something was told since the last view
         self.whole = False  # the last telling was complete in every part
+        self._guarded = False  # what a broken part held is known, or everything was read once
 
     def start_from(self, view: View) -> None:
         """Take over the snapshot's picture."""
         for thing in _things(view):
             self.put(thing)
         self._kept = set(self._kinds)
+        self._guarded = bool(self._kept)
         self._pending = False
         self._store.publish(self._view(), False)
 
@@ -111,9 +113,11 @@ class Collector:
         if self.whole:
             for which in list(self._kept):
                 self.gone(which)
-        if self._pending or not self._store.complete:
+        self._guarded = self._guarded or self.whole
+        if self._pending or not self._store.ready or self._guarded != self._store.complete:
             self._pending = False
-            self._store.publish(self._view(), True)
+            # of a part that was never read nothing is known: until it is, routes only come
+            self._store.publish(self._view(), self._guarded)
 
     def trouble(self, place: str, sentences: Sequence[str]) -> None:
         """What is wrong at one place now."""

@@ -117,12 +117,14 @@ class Discovery:
 
     def _unknown(self, cached: Iterable[Record], ids: set[str]) -> Iterable[Record]:
         view = self._view()
+        taken = {record.inode for _, record in self._read.values() if record is not None}
         for record in cached:
             if record.container_id in ids or record.container_id in self._left:
                 continue
             pod = view.find_pod(record.namespace, record.name, record.uid)
             inode = namespace_inode(record.netns)
-            if inode and not (pod is not None and pod.host_network):
+            # a path under /proc may be another process's by now, whose sandbox is known
+            if inode and inode not in taken and not (pod is not None and pod.host_network):
                 yield record._replace(inode=inode)
 
     def _running(self, known: Iterable[Record]) -> list[Record]:
@@ -159,8 +161,8 @@ def without_table(record: Record) -> Record:
 def is_gone(record: Record, folders: Iterable[str]) -> bool:
     """Whether a record's namespace is certainly no longer there: no path shows its inode.
 
-    Not certain, so not gone: a path that cannot be looked at, and a folder of namespaces that is
-    away as a whole (not mounted into our mount namespace, say).
+    Not certain, so not gone: a path that cannot be looked at, a folder of namespaces that is away
+    as a whole, and a file that is no namespace (its mount does not reach our mount namespace).
     """
     if not record.netns:
         return False
@@ -170,6 +172,7 @@ def is_gone(record: Record, folders: Iterable[str]) -> bool:
         paths += [f"{folder}/{name}" for folder in folders]
         if not os.path.isdir(os.path.dirname(record.netns)):
             return False
+    namespaces = os.stat("/proc/self/ns/net").st_dev
     for path in paths:
         try:
             found = os.stat(path)
@@ -177,6 +180,6 @@ def is_gone(record: Record, folders: Iterable[str]) -> bool:
             continue
         except OSError:
             return False
-        if record.inode in (0, found.st_ino):
+        if record.inode in (0, found.st_ino) or found.st_dev != namespaces:
             return False
     return True

@@ -26,6 +26,7 @@ from sync_service.store import News
 __all__ = ["Loop", "Timing"]
 
 _ADDS_FIRST = 0.05  # seconds that the loop stands aside for ADDs before each pod, at most
+_SOON = 0.02  # seconds until a pod that another pass was at is taken up again
 _EVERYBODY = ("", "lost")  # on the agenda: all pods
 _log = logging.getLogger(__name__)
 
@@ -156,7 +157,8 @@ class Loop:
         with self._first():
             with self._work:
                 pod = self._pods.get(record.container_id) or self._new(record)
-                self._dirty.pop(record.container_id, None)
+                if not dry:
+                    self._dirty.pop(record.container_id, None)
             try:
                 outcome = self._passes.pass_over(pod, record, descriptor, dry)
             except BaseException:
@@ -272,6 +274,12 @@ class Loop:
             return
         container_id = pod.record.container_id
         with self._work:
+            if result == "busy":
+                # a key of its own: the pass that was at it must not count for this one
+                if self._pods.get(container_id) is pod:
+                    self._agenda.add((container_id, "busy"), time.monotonic() + _SOON)
+                    self._work.notify_all()
+                return
             if pod.due is not None and self._pods.get(container_id) is pod:
                 self._agenda.add((container_id, "chain"), pod.due)
                 self._work.notify_all()
@@ -325,7 +333,7 @@ class Loop:
     def _forget(self, container_id: str) -> None:
         del self._pods[container_id]
         self._dirty.pop(container_id, None)
-        for why in ("sweep", "retry", "event", "chain"):
+        for why in ("sweep", "retry", "event", "chain", "busy"):
             self._agenda.drop((container_id, why))
         self._ledger.drop(container_id)
         self._forgotten(container_id)

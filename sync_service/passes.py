@@ -25,6 +25,7 @@ __all__ = ["Passes", "Pod", "Result", "Situation"]
 
 Result = Literal[
     "done",  # nothing is left to be done
+    "busy",  # another pass was at it: nothing was looked at
     "retry",  # something is not as wanted, and may be mended later
     "gone",  # there is no such sandbox any more
 ]
@@ -72,7 +73,7 @@ class Passes:
     def run(self, pod: Pod) -> Result:
         """A pass; whatever goes wrong with one pod stays with it."""
         if not pod.lock.acquire(timeout=_MOMENT):
-            return "retry"  # an ADD or a query is at it: others must not wait for that
+            return "busy"  # an ADD or a query is at it: others must not wait for that
         try:
             return self._run(pod)
         finally:

@@ -125,8 +125,9 @@ class Keeper:
             if due or (self._store.complete and self._well()):
                 self._rest(self._interval())
                 began = time.monotonic()
-                self._write()
-                pause = min(self._interval(), _SHARE * (time.monotonic() - began))
+                written = self._write()
+                took = time.monotonic() - began if written else float("inf")
+                pause = min(self._interval(), _SHARE * took)
                 self._store.wait_until(lambda: self._stopped, pause)
         if self._changed():
             self._write()
@@ -139,16 +140,17 @@ class Keeper:
     def _changed(self) -> bool:
         return self._store.complete and self._store.view is not self._written
 
-    def _write(self) -> None:
+    def _write(self) -> bool:
         view = self._store.view
         try:
             self._snapshot.save(view)
         except OSError as error:
             words = f"{self._snapshot.path}: cannot be written: {error.strerror}"
             self._store.trouble("the snapshot", (words,))
-        else:
-            self._store.trouble("the snapshot", ())
-            self._written = view
+            return False
+        self._store.trouble("the snapshot", ())
+        self._written = view
+        return True
 
 
 def _json(value: object) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterator, Mapping
-from errno import EPERM
 from typing import TYPE_CHECKING, NamedTuple
 
 from cni_route.cni import protocol, result, settings
@@ -18,7 +17,7 @@ from cni_route.cni.settings import Settings
 from cni_route.document_fields import quote
 from cni_route.model import OWN_PROTOCOL
 from cni_route.record import Attachment, Record
-from cni_route.sandbox import NamespaceError, Sandboxes, check_namespace, open_namespace, valid_id
+from cni_route.sandbox import HostNamespace, Sandboxes, check_namespace, open_namespace, valid_id
 
 if TYPE_CHECKING:
     from cni_route.model import Pod
@@ -201,7 +200,7 @@ def _namespace(work: _Work) -> Iterator[int | None]:
         else:
             check_namespace(work.call.descriptor, request.netns)
     except OSError as error:
-        if not (isinstance(error, NamespaceError) and error.errno == EPERM):
+        if not isinstance(error, HostNamespace):
             raise CniError(Code.NETNS, f"CNI_NETNS: {_words(error)}") from None
         work.log(f"passes: {_words(error)}")
         yield None

@@ -378,7 +378,11 @@ def test_a_namespace_is_gone_only_when_that_is_certain(tmp_path: Path) -> None:
     inode = (folder / "a").stat().st_ino
     assert not is_gone(record, ())
     assert not is_gone(record._replace(inode=inode), ())
-    assert is_gone(record._replace(inode=inode + 1), ())
+    assert not is_gone(record._replace(inode=inode + 1), ()), "a file that is no namespace"
+    (folder / "b").symlink_to("/proc/self/ns/net")
+    another = (folder / "b").stat().st_ino
+    assert is_gone(Record("c", str(folder / "b"), another + 1), ())
+    assert not is_gone(Record("c", str(folder / "b"), another), ())
     (tmp_path / "other").mkdir()
     (folder / "a").rename(tmp_path / "other" / "a")
     assert is_gone(record._replace(inode=inode), ())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -306,3 +307,30 @@ def test_only_nics_known_to_be_finished_get_routes_where_that_is_asked(pod: Fake
     pod.memory.doubt()
     pod.go(view, Options(finished=frozenset((("eth0", eth0), ("eth1", eth1)))))
     assert pod.routes(114) == ["172.17.0.0/16 dev eth0 proto 114"]
+
+
+def test_a_nic_without_carrier_is_reported(pod: FakePod) -> None:
+    pod.ns.set_carrier("eth1", False)
+    outcome = pod.go(view_of(rule("172.16.0.0/16")))
+    assert pod.routes(114) == ["172.16.0.0/16 dev eth1 proto 114"]
+    assert [(v.outcome, v.code) for v in outcome.verdicts] == [("applied", "NoCarrier")]
+    pod.ns.set_carrier("eth1", True)
+    pod.memory.doubt(link_changed=True)
+    assert [v.code for v in pod.go(pod.last).verdicts] == [""]
+
+
+def test_what_never_fits_is_a_refusal_in_the_end(pod: FakePod) -> None:
+    """Something under the key that no dump shows (a local route in main, say)."""
+    view = view_of(rule("172.16.0.0/16"), rule("172.17.0.0/16"))
+    pod.kernel.faults.refuse(
+        lambda op: "172.16" in str(op.subject.key.dst),  # type: ignore[union-attr]
+        errno=errno.EEXIST,
+        times=50,
+    )
+    outcome = pod.go(view)
+    assert [(v.outcome, v.code) for v in outcome.verdicts] == [
+        ("failed", "Refused"),
+        ("applied", ""),
+    ]
+    assert outcome.retry
+    assert pod.sandboxes.load("pod1").applied == {outcome.wanted[0].key}  # type: ignore[union-attr]

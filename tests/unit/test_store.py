@@ -114,6 +114,17 @@ def test_nothing_goes_because_the_source_is_empty(desk: Desk) -> None:
     assert desk.store.problems() == ()
 
 
+def test_a_part_never_read_lets_routes_only_come(desk: Desk) -> None:
+    """Nobody knows what a broken file held: until it was read once, nothing is taken out."""
+    desk.collector.complete(whole=False)
+    assert desk.store.ready
+    assert not desk.store.complete
+    desk.collector.complete()
+    assert desk.store.complete
+    desk.collector.complete(whole=False)
+    assert desk.store.complete
+
+
 def test_an_empty_source_without_a_snapshot_is_complete(desk: Desk) -> None:
     desk.tell()
     assert desk.store.complete
