@@ -78,6 +78,8 @@ class Fib4:
 
         Of several default routes of one metric, any: the kernel looks at the neighbours too.
         """
+        if not route.hops:
+            return []
         entries = self._tables[route.key.table][route.key.dst]
         if route.key.dst.length:
             return next(entry for entry in entries if entry.route is route).alive()
