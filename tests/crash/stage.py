@@ -136,7 +136,8 @@ class Stage:
         """There was a service, which followed this text; now there is none."""
         self.write(text)
         self.service.start()
-        until(self.has_followed, "the snapshot is written")
+        quiet = Quiet(self.service.pid)
+        until(lambda: self.has_followed() and quiet(), "the snapshot is written")
         self.service.kill()
 
     def call(

@@ -17,7 +17,7 @@ import pytest
 from tests.crash import folder
 from tests.crash.folder import OWN_PLAIN, OWN_TAKING
 from tests.crash.play import play_all
-from tests.crash.stage import Stage, State, check_copies, wreck
+from tests.crash.stage import Quiet, Stage, State, check_copies, wreck
 from tests.crash.strace import NAMES, Call, Killer, Recorder, inject, read
 from tests.node.node import until
 from tests.node.service import LOG
@@ -138,7 +138,8 @@ def test_a_killed_cleanup_command_can_be_run_again(
     def begin() -> State:
         stage.service.start()
         stage.hold_pod()
-        until(lambda: stage.the_pod.look().own() == OWN_TAKING, "where it begins")
+        quiet = Quiet(stage.service.pid)
+        until(lambda: stage.the_pod.look().own() == OWN_TAKING and quiet(), "where it begins")
         stage.service.kill()
         return stage.state()
 
