@@ -61,6 +61,7 @@ def late_nic(build: builds.Build, nic: str, other: str) -> Row:
         Service(make(node, nic, slow=other)) as service,
         Containerd(node, build) as containerd,
     ):
+        wait_for(start(containerd, 1)[0], ALL, 30)  # such a NIC is not strange any more
         for _ in range(ROUNDS):
             used = cpu_seconds(service)
             with Followers(node, other) as followers:
