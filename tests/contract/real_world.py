@@ -89,13 +89,16 @@ class RealWorld:
         self._configured: set[str] = set()  # by IPv6, since they came up
         self._closed = False
 
+    def let_go(self) -> None:
+        """Hold the namespace no longer; the far ends of its links stay. Twice is fine."""
+        if not self._closed:
+            self._closed = True
+            os.close(self.descriptor)
+            self._near.stop()
+
     def close(self) -> None:
-        """Let both namespaces go; twice is fine."""
-        if self._closed:
-            return
-        self._closed = True
-        os.close(self.descriptor)
-        self._near.stop()
+        """Let both namespaces go: with the far ends, the links go, whoever holds the namespace."""
+        self.let_go()
         self._far.stop()
 
     # ------------------------------------------------------------ links and addresses

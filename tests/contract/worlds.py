@@ -50,7 +50,7 @@ class World(NamedTuple):
     def abandon(self) -> None:
         """Let go of the namespace but for the tables that are open on it."""
         if isinstance(self.driver, RealWorld):
-            self.driver.close()
+            self.driver.let_go()
         else:
             assert isinstance(self.kernel, FakeKernel)
             assert isinstance(self.driver, FakeNamespace)
