@@ -15,7 +15,7 @@ from cni_route.reconcile import Options, Outcome, reconcile
 from cni_route.record import Record
 from cni_route.sandbox import Sandboxes
 from cni_route.view import EMPTY, View
-from sync_service.chains import Lore, Waits
+from sync_service.chains import Lore, Nic, Waits
 from sync_service.door import Door, door
 from sync_service.house import Cleaned
 from sync_service.ledger import Ledger, PodState, state_of
@@ -94,7 +94,7 @@ class Passes:
                 self._lore.call(new)
                 self._note(pod, outcome)
                 pod.chains.finish(lambda name: name not in unfinished)
-                self._ask_again(pod)
+                self._ask_again(pod, pod.chains.finished)
             return outcome
 
     def look(self, pod: Pod, pending: bool) -> PodState | None:
@@ -159,7 +159,8 @@ class Passes:
         pod.written = 0
         try:
             with self._inside(pod.record) as descriptor:
-                outcome = self._reconcile(pod, descriptor, self._situation_of(pod), _MOMENT)
+                situation = self._situation_of(pod)
+                outcome = self._reconcile(pod, descriptor, situation, _MOMENT)
         except OSError as error:
             if self._was_removed(pod.record.container_id) or self._is_gone(pod.record):
                 return "gone"
@@ -168,7 +169,7 @@ class Passes:
             _log.exception("%s: a pass ended in a mistake", pod.name)
             return self._fail(pod, f"a mistake in cni-route: {type(error).__name__}: {error}")
         result = self._note(pod, outcome)
-        self._ask_again(pod)
+        self._ask_again(pod, situation.options.finished)
         return result
 
     @contextmanager
@@ -231,12 +232,14 @@ class Passes:
         elif first:
             pod.chains.finish(called.__contains__)
 
-    def _ask_again(self, pod: Pod) -> None:
-        """When the NICs that are still left alone have waited long enough."""
-        finished = pod.chains.finished
+    def _ask_again(self, pod: Pod, finished: frozenset[Nic] | None) -> None:
+        """When the NICs that are still left alone have waited long enough.
+
+        `finished`: those that the pass went by; now, if more are by what it has seen.
+        """
         now = time.monotonic()
         pod.due = pod.chains.wait(self._lore, self._waits(), now)
-        if pod.chains.finished is not finished:
+        if finished is not None and pod.chains.finished != finished:
             pod.due = now
 
     def _note(self, pod: Pod, outcome: Outcome) -> Result:
