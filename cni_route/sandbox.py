@@ -99,6 +99,10 @@ class Sandboxes:
         found = (self._path(container_id, suffix) for suffix in (".json", ".lock"))
         return any(map(os.path.lexists, found))
 
+    def is_set_aside(self, container_id: str) -> bool:
+        """Whether its record could not be read and lies beside: the sandbox itself may live."""
+        return os.path.lexists(self._path(container_id, ".json.bad"))
+
     def tidy(self) -> None:
         """Remove what writers that were killed have left; who is at work now is let alone."""
         try:
@@ -155,12 +159,13 @@ class Sandboxes:
             raise
 
     def remove(self, container_id: str) -> None:
-        """Remove record and lock; what is not there is fine.
+        """Remove record and lock, and what was set aside; what is not there is fine.
 
         The lock goes last: while it is there, there may be something to remove.
         """
-        for suffix in (".json", ".json.tmp", ".lock"):
-            with contextlib.suppress(FileNotFoundError):
+        for suffix in (".json", ".json.tmp", ".json.bad", ".lock"):
+            # something else than a file may have been set aside
+            with contextlib.suppress(FileNotFoundError, IsADirectoryError):
                 os.unlink(self._path(container_id, suffix))
         self._valid.discard(container_id)
 

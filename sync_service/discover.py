@@ -77,8 +77,14 @@ class Discovery:
         self._wake.set()
 
     def forget(self, container_id: str) -> None:
-        """A sandbox went: what the CNI cache still says of it does not bring it back."""
-        self._left.add(container_id)
+        """A sandbox went: what the CNI cache still says of it does not bring it back.
+
+        One whose record was set aside did not go: it is found again, and gets a new one.
+        """
+        if self._sandboxes.is_set_aside(container_id):
+            self.soon()
+        else:
+            self._left.add(container_id)
 
     def look(self) -> None:
         """Hand over every sandbox that can be found."""
