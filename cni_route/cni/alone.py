@@ -124,17 +124,19 @@ def read_snapshot(path: str, now: float) -> Snapshot:
             or not abs(written) < _END_OF_TIME  # nor if it is no number
         ):
             raise BadValue(f"written: {short(written)} is not a time")
-        if now - written > MAX_AGE:  # after a clock that was set back it has no age: then it counts
-            hours = int((now - written) // 3600)
-            return Snapshot(trouble=f"its snapshot {path} is {hours} hours old")
         fields = top.data if isinstance(top.data, dict) else {}
         namespace, _, name = str(fields.get("agent", "")).partition("/")
-        return Snapshot(
-            from_json(top.get("view")),
+        # of what it says of the service itself, its age takes nothing away
+        told = Snapshot(
+            None,
             top.number("protocol", 1, 256) if "protocol" in fields else OWN_PROTOCOL,
             top.number("backupProtocol", 1, 256) if "backupProtocol" in fields else BACKUP_PROTOCOL,
             (namespace, name),
         )
+        if now - written > MAX_AGE:  # after a clock that was set back it has no age: then it counts
+            hours = int((now - written) // 3600)
+            return told._replace(trouble=f"its snapshot {path} is {hours} hours old")
+        return told._replace(view=from_json(top.get("view")))
     except FileNotFoundError:
         return Snapshot(trouble=f"there is no snapshot {path}")
     except OSError as error:

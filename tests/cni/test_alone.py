@@ -230,3 +230,13 @@ def test_a_sound_snapshot(tmp_path: Path) -> None:
     path.write_text(json.dumps({**EMPTY, "agent": "a/b", "protocol": 1, "backupProtocol": 255}))
     found = read_snapshot(str(path), NOW - 5)  # a clock that was set back
     assert found[1:] == (1, 255, ("a", "b"), "")
+
+
+def test_an_old_snapshot_still_tells_of_the_service_itself(tmp_path: Path) -> None:
+    """Else the agent's own pod waits for the agent, and routes go in under another's protocol."""
+    path = tmp_path / "snapshot.json"
+    told = {"agent": "kube-system/cni-route", "protocol": 200, "backupProtocol": 201}
+    path.write_text(json.dumps({"version": 1, "written": NOW - 90_000, "view": None, **told}))
+    found = read_snapshot(str(path), NOW)
+    assert found.trouble == f"its snapshot {path} is 25 hours old"
+    assert found[:4] == (None, 200, 201, ("kube-system", "cni-route"))
