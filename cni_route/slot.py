@@ -87,8 +87,7 @@ class Slot:
 
         Under an IPv4 key with other routes it does not: were `old` gone by then (a link that
         flaps takes it without a word), REPLACE would hit one of those. An IPv6 multipath goes in
-        hop by hop: written whole, REPLACE takes every other route of the key with it
-        (ip6_route_multipath_add).
+        hop by hop, as a part of it may be there already; the first takes the place of `old`.
         """
         if len(new.hops) > 1 and new.key.family == AF_INET6:
             first, *others = (new._replace(hops=(hop,)) for hop in new.hops)
