@@ -358,21 +358,6 @@ def test_a_sandbox_that_was_deleted_does_not_come_back_by_its_cache_file(looking
         assert looking.look() == [ID], "made anew"
 
 
-def test_a_pod_whose_record_was_set_aside_is_found_again(looking: Looking) -> None:
-    with private_namespace() as (path, inode):
-        write(looking.cache, "a", cached(path))
-        assert looking.look() == [ID]
-        Path(looking.sandboxes.folder, f"{ID}.json").write_text("{")
-        assert looking.sandboxes.load(ID) is None
-        looking.discovery.forget(ID)
-        assert looking.look() == [ID]
-        record = looking.sandboxes.load(ID)
-        assert record is not None
-        assert record.inode == inode
-        looking.sandboxes.remove(ID)
-        assert os.listdir(looking.sandboxes.folder) == []
-
-
 def test_garbage_among_the_records_is_set_aside(looking: Looking) -> None:
     folder = Path(looking.sandboxes.folder)
     folder.mkdir(parents=True)
