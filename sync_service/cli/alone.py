@@ -13,7 +13,7 @@ from cni_route.record import Record
 from cni_route.sandbox import Sandboxes
 from cni_route.view import EMPTY
 from sync_service.cli.common import Failure
-from sync_service.configuration import SettingsError, load
+from sync_service.configuration import SettingsError, load, read_documents
 from sync_service.discover import Discovery, is_gone
 from sync_service.ledger import Ledger
 from sync_service.passes import Passes, Pod, Situation
@@ -63,17 +63,6 @@ def _settings(run_dir: str, config: str, cni_cache: str | None) -> Settings:
     if cni_cache is not None:
         flags["cni_cache"] = cni_cache
     try:
-        return load(flags, os.environ, _documents, config).settings
+        return load(flags, os.environ, read_documents, config).settings
     except SettingsError as error:
         raise Failure(str(error)) from None
-
-
-def _documents(path: str) -> list[object]:
-    from sync_service.manifest import ManifestError, load_text  # noqa: PLC0415 - seldom needed
-
-    with open(path, encoding="utf-8") as file:
-        text = file.read()
-    try:
-        return load_text(text, path)
-    except ManifestError as error:
-        raise ValueError(str(error)) from None
