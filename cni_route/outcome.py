@@ -36,7 +36,7 @@ DEFAULTS = Options()
 
 
 class Outcome(NamedTuple):
-    """What a pass left behind. The mappings are its own: nobody changes them any more.
+    """What a pass left behind. The mappings may be shared with other pods: nobody changes them.
 
     `written`: operations that the kernel acknowledged. `planned`: what a dry pass would have
     sent. `retry`: something is not as wanted that a later pass may mend by itself. `error`: why
